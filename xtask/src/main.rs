@@ -1,0 +1,2 @@
+//! The command `xfskit`.
+fn main() {}
