@@ -1,2 +1,59 @@
-//! The command `xfskit`.
-fn main() {}
+//! Everything a contributor runs: `cargo xtask demo`, `test`, `dist`, `bench`, `tidy`, `setup`.
+
+mod bench;
+mod checks;
+mod demo;
+mod dist;
+mod mount;
+mod report;
+mod run;
+mod setup;
+mod tidy;
+mod tour;
+mod workspace;
+
+use std::process::ExitCode;
+
+use report::{Failure, Report};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  demo            build xfskit for wasm32-wasip1 and show it at work under wasmtime
+  test [--quick]  set up what the tests need and pass them all; --quick: those that take under two minutes
+  dist            leave dist/xfskit (this host) and dist/xfskit.wasm (wasip1)
+  bench [ARGS]    time xfskit beside the kernel's XFS (root and a quiet machine); `bench --help` says more
+  tidy            floors, sizes, stray files, forbidden words, manifests
+  setup           only the set-up of what demo, test and bench need";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest = args.get(1..).unwrap_or_default();
+    let mut report = Report::new();
+    let result = match args.first().map(String::as_str) {
+        Some("demo") => demo::run(&mut report, demo::Form::Full),
+        Some("test") => checks::run(&mut report, rest),
+        Some("dist") => setup::targets_only(&mut report).and_then(|()| dist::run(&mut report)),
+        Some("bench") => bench::run(&mut report, rest),
+        Some("tidy") => tidy::run(&mut report),
+        Some("setup") => setup::run(&mut report, setup::For::Tests),
+        Some("help" | "--help" | "-h") => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => {
+            report.finish();
+            ExitCode::SUCCESS
+        }
+        Err(Failure(text)) => {
+            eprintln!("\nxtask: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `cargo xtask test`: set-up, then everything that must hold, quick checks first.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::demo::{self, Form};
+use crate::report::{Outcome, Report, Result, failure};
+use crate::setup::{self, For};
+use crate::{dist, run, tidy, tour};
+
+/// Whether the command can do yet what the tour and the demo ask of it.
+const HAS_COMMAND: bool = false;
+/// How long the advisory database may take to come; it is public, but not every machine reaches it.
+const ADVISORY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs the tests; `--quick` leaves out what takes long.
+pub(crate) fn run(report: &mut Report, args: &[String]) -> Result<()> {
+    let is_quick = match args {
+        [] => false,
+        [flag] if flag == "--quick" => true,
+        _ => return failure("test takes no argument but --quick"),
+    };
+    if is_quick {
+        report.section("set-up");
+        report.step("rustup targets", || setup::install_targets(For::Tests))?;
+        form(report)?;
+        return tests(report, &["--workspace", "--exclude", "xfskit-tests"]);
+    }
+    setup::run(report, For::Tests)?;
+    form(report)?;
+    deny(report)?;
+    tests(report, &["--workspace"])?;
+    wasm_unit_tests(report)?;
+    docs(report)?;
+    dist::run(report)?;
+    if !HAS_COMMAND {
+        return Ok(());
+    }
+    report.section("from outside");
+    tour::run(report)?;
+    demo::run(report, Form::Short)
+}
+
+/// What can be said without running anything.
+fn form(report: &mut Report) -> Result<()> {
+    tidy::run(report)?;
+    report.section("form");
+    report.step("rustfmt", || logged(run::cargo().args(["fmt", "--all", "--check"]), "fmt"))?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    report.step("clippy", || logged(run::cargo().args(clippy), "clippy"))?;
+    let wasi = ["clippy", "--package", "xfskit-cli", "--target", "wasm32-wasip1", "--", "-D", "warnings"];
+    report.step("clippy for wasm32-wasip1", || logged(run::cargo().args(wasi), "clippy-wasi"))?;
+    for target in setup::NO_STD_TARGETS {
+        let build = ["build", "--package", "xfskit", "--no-default-features", "--target", target];
+        report.step(&format!("the core without std, for {target}"), || {
+            logged(run::cargo().args(build).env("RUSTFLAGS", "-D warnings"), &format!("no-std-{target}"))
+        })?;
+    }
+    Ok(())
+}
+
+fn deny(report: &mut Report) -> Result<()> {
+    report.section("dependencies");
+    report.step("licences, bans, sources", || {
+        logged(run::cargo().args(["deny", "check", "licenses", "bans", "sources"]), "deny")
+    })?;
+    report.step("advisories", || {
+        let mut fetch = run::cargo();
+        fetch.args(["deny", "fetch", "db"]).env("GIT_TERMINAL_PROMPT", "0");
+        let (_, is_fetched) = run::logged_within(&mut fetch, "deny-fetch", ADVISORY_LIMIT)?;
+        if !is_fetched {
+            return Ok(Outcome::skipped("the advisory database can't be reached from here"));
+        }
+        logged(run::cargo().args(["deny", "check", "--disable-fetch", "advisories"]), "deny-advisories")
+    })
+}
+
+fn tests(report: &mut Report, scope: &[&str]) -> Result<()> {
+    report.section("tests");
+    report.step("cargo test, every crate", || {
+        let mut test = run::cargo();
+        test.arg("test").args(scope).args(["--", "--show-output"]);
+        test.env("XFSKIT_XFSPROGS_CHROOT", setup::new_xfsprogs());
+        counted(&mut test, "test")
+    })
+}
+
+fn wasm_unit_tests(report: &mut Report) -> Result<()> {
+    report.step("the core's unit tests as wasm32-wasip1 under wasmtime", || {
+        let mut test = run::cargo();
+        test.args([
+            "test",
+            "--package",
+            "xfskit",
+            "--lib",
+            "--target",
+            "wasm32-wasip1",
+            "--",
+            "--show-output",
+        ]);
+        test.env("CARGO_TARGET_WASM32_WASIP1_RUNNER", "wasmtime run --dir .");
+        counted(&mut test, "test-wasm")
+    })
+}
+
+fn docs(report: &mut Report) -> Result<()> {
+    report.step("docs, warnings are errors", || {
+        let mut doc = run::cargo();
+        doc.args(["doc", "--workspace", "--no-deps", "--lib"]).env("RUSTDOCFLAGS", "-D warnings");
+        logged(&mut doc, "doc")
+    })
+}
+
+fn logged(command: &mut Command, name: &str) -> Result<Outcome> {
+    run::logged(command, name).map(|_| Outcome::done())
+}
+
+/// Runs tests; notes how many passed and what they skipped.
+fn counted(command: &mut Command, name: &str) -> Result<Outcome> {
+    let log = run::logged(command, name)?;
+    Ok(Outcome::done().with_notes(summary(&log)?))
+}
+
+fn summary(log: &Path) -> Result<Vec<String>> {
+    let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
+    let passed: u64 = text.lines().filter_map(passed_in).sum();
+    let mut notes = vec![format!("{passed} passed")];
+    let mut skipped: Vec<_> =
+        text.lines().map(str::trim).filter(|line| line.starts_with("skipped")).collect();
+    skipped.sort_unstable();
+    skipped.dedup();
+    notes.extend(skipped.into_iter().map(str::to_owned));
+    Ok(notes)
+}
+
+/// The number in "test result: ok. 12 passed; …".
+fn passed_in(line: &str) -> Option<u64> {
+    let rest = line.strip_prefix("test result: ok. ")?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passed_tests_are_counted() {
+        let line = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(passed_in(line), Some(12));
+        assert_eq!(passed_in("running 3 tests"), None);
+    }
+}

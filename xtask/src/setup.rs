@@ -1,0 +1,49 @@
+//! Set-up: each step first looks whether its result is already there, so that a second run costs next to nothing.
+
+mod debian;
+mod deny;
+mod targets;
+mod wasmtime;
+mod xfsprogs;
+
+pub(crate) use targets::NO_STD as NO_STD_TARGETS;
+pub(crate) use xfsprogs::chroot as new_xfsprogs;
+
+use crate::report::{Outcome, Report, Result};
+
+/// What the set-up is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// The wasip1 build, wasmtime, and xfsprogs for Linux's opinion.
+    Demo,
+    /// Everything.
+    Tests,
+    /// What the timings need.
+    Bench,
+}
+
+/// Sets up what `purpose` needs. What this machine can't have is named and left out.
+pub(crate) fn run(report: &mut Report, purpose: For) -> Result<()> {
+    report.section("set-up");
+    report.step("rustup targets", || install_targets(purpose))?;
+    report.step("Debian packages: xfsprogs and friends", debian::install)?;
+    if purpose != For::Bench {
+        report
+            .step("a current xfsprogs beside Debian's (about 1 minute, 430 MB, once)", xfsprogs::install)?;
+    }
+    report.step("wasmtime (about 8 minutes, once)", wasmtime::install)?;
+    if purpose == For::Tests {
+        report.step("cargo-deny (about 5 minutes, once)", deny::install)?;
+    }
+    Ok(())
+}
+
+/// Only what a build of both commands needs.
+pub(crate) fn targets_only(report: &mut Report) -> Result<()> {
+    report.step("rustup targets", || install_targets(For::Demo))
+}
+
+/// Adds the rustup targets that `purpose` builds for.
+pub(crate) fn install_targets(purpose: For) -> Result<Outcome> {
+    targets::install(targets::for_purpose(purpose))
+}
