@@ -1,1 +1,13 @@
 //! Harness for the tests that cross crates.
+//!
+//! Linux is the referee: [`referee`] finds what this machine can do (root, loop devices, XFS, the two releases of
+//! xfsprogs), [`populate`] has the kernel fill a volume, [`tree`] takes a snapshot of what a volume shows, and
+//! [`golden`] keeps small images for machines where none of that is possible.
+
+pub mod extents;
+pub mod options;
+pub mod populate;
+pub mod referee;
+pub mod rng;
+pub mod temp;
+pub mod tree;
