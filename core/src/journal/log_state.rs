@@ -1,0 +1,1 @@
+//! Whether the log is clean (being written).

@@ -1,0 +1,400 @@
+//! The volume's blocks below transactions: device, cache, superblock, and what waits to become durable.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::extent_set::ExtentSet;
+use super::transaction::Locator;
+use crate::cache::{Block, Cache, Piece};
+use crate::device::{BlockDevice, DeviceError, read_vec};
+use crate::error::{Error, Place, Problem, Result};
+use crate::format::BlockKind;
+use crate::format::features::Incompat;
+use crate::format::header::{self, Identity};
+use crate::format::superblock::RawSuperblock;
+use crate::geometry::Geometry;
+use crate::units::{AgBlock, AgNumber, Daddr, Ino};
+
+/// Largest single write of metadata, in bytes: neighbouring blocks are gathered up to this.
+const GATHER_BYTES: usize = 1 << 20;
+
+/// `sb_qflags` bits that say that the quota counts are right.
+const QUOTA_CHECKED: u16 = 0x4 | 0x100 | 0x400;
+
+/// The volume's summary counters, or changes to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Inodes that exist.
+    pub icount: i64,
+    /// Free inodes among them.
+    pub ifree: i64,
+    /// Free fsblocks.
+    pub fdblocks: i64,
+}
+
+impl Counters {
+    /// The sum of both, field by field.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            icount: self.icount.saturating_add(other.icount),
+            ifree: self.ifree.saturating_add(other.ifree),
+            fdblocks: self.fdblocks.saturating_add(other.fdblocks),
+        }
+    }
+}
+
+/// Device, cache and superblock of an open volume.
+pub struct Store {
+    device: Box<dyn BlockDevice>,
+    geometry: Arc<Geometry>,
+    cache: Cache,
+    /// The primary superblock's whole sector, as last read or written, without the flag that marks a checkpoint.
+    superblock: Vec<u8>,
+    counters: Counters,
+    busy: ExtentSet,
+    /// File data was written since the device was last flushed.
+    data_in_flight: bool,
+    superblock_dirty: bool,
+    shutdown: Option<String>,
+}
+
+impl Store {
+    /// A store on `device`, whose primary superblock's sector is `superblock` (verified by the caller).
+    #[must_use]
+    pub fn new(
+        device: Box<dyn BlockDevice>,
+        geometry: Arc<Geometry>,
+        superblock: Vec<u8>,
+        cache_bytes: usize,
+    ) -> Self {
+        let mut store = Self {
+            device,
+            geometry,
+            cache: Cache::new(cache_bytes),
+            superblock,
+            counters: Counters::default(),
+            busy: ExtentSet::default(),
+            data_in_flight: false,
+            superblock_dirty: false,
+            shutdown: None,
+        };
+        let raw = store.raw_superblock();
+        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        store.counters = Counters {
+            icount: signed(raw.icount.get()),
+            ifree: signed(raw.ifree.get()),
+            fdblocks: signed(raw.fdblocks.get()),
+        };
+        store
+    }
+
+    /// Shape of the volume.
+    #[must_use]
+    pub fn geometry(&self) -> &Arc<Geometry> {
+        &self.geometry
+    }
+
+    /// The primary superblock as it was last read or written.
+    #[must_use]
+    pub fn raw_superblock(&self) -> RawSuperblock {
+        let (raw, _) =
+            RawSuperblock::read_from_prefix(&self.superblock).expect("a sector holds a superblock");
+        raw
+    }
+
+    /// Counters as of the last committed transaction.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Blocks that were freed by transactions that are not durable yet: not to be handed out.
+    #[must_use]
+    pub fn busy(&self) -> &ExtentSet {
+        &self.busy
+    }
+
+    /// The device, for what is outside the filesystem's structures.
+    pub fn device(&mut self) -> &mut dyn BlockDevice {
+        &mut *self.device
+    }
+
+    /// Gives the device back. Changes that were not made durable are lost.
+    #[must_use]
+    pub fn into_device(self) -> Box<dyn BlockDevice> {
+        self.device
+    }
+
+    /// Bytes of committed metadata that wait for a checkpoint.
+    #[must_use]
+    pub fn dirty_bytes(&self) -> usize {
+        self.cache.dirty_bytes()
+    }
+
+    /// Whether anything waits for a checkpoint.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.data_in_flight || self.superblock_dirty || self.cache.dirty_bytes() > 0
+    }
+
+    /// Refuses when an earlier failure left the volume unable to take changes.
+    ///
+    /// # Errors
+    /// [`Error::Shutdown`].
+    pub fn check_alive(&self) -> Result<()> {
+        match &self.shutdown {
+            Some(reason) => Err(Error::Shutdown { reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads file data at byte `offset` of the device.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn read_data(&mut self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        Ok(self.device.read_at(offset, buf)?)
+    }
+
+    /// Writes file data at byte `offset` of the device. The next checkpoint makes it durable before any metadata.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn write_data(&mut self, offset: u64, buf: &[u8]) -> Result<()> {
+        self.check_alive()?;
+        self.data_in_flight = true;
+        Ok(self.device.write_at(offset, buf)?)
+    }
+
+    /// The block at `at`, from the cache or the device, verified.
+    ///
+    /// # Errors
+    /// Those of the device, and [`Error::Corrupt`] when it is not what it must be.
+    pub fn load(&mut self, at: &Locator) -> Result<&Arc<Block>> {
+        if !self.cache.contains(at.daddr) {
+            if at.kinds == [BlockKind::Inode] {
+                self.load_inode_cluster(at)?;
+            } else {
+                let block = Arc::new(self.read_block(at)?);
+                self.cache.insert_clean(at.daddr, block);
+            }
+        }
+        let geometry = Arc::clone(&self.geometry);
+        let block = self.cache.get(at.daddr).expect("inserted above, and the newest is never evicted");
+        check_kind(&geometry, block, at)?;
+        Ok(block)
+    }
+
+    /// Checks that a block that is already in memory is what the caller expects at that place.
+    pub(super) fn check_kind(&self, block: &Block, at: &Locator) -> Result<()> {
+        check_kind(&self.geometry, block, at)
+    }
+
+    fn read_block(&mut self, at: &Locator) -> Result<Block> {
+        let mut bytes = alloc::vec![0; at.len_bytes as usize];
+        if at.pieces.is_empty() {
+            self.device.read_at(at.daddr.0 << 9, &mut bytes)?;
+        }
+        let mut done = 0;
+        for piece in &at.pieces {
+            let len = piece.len_bytes as usize;
+            self.device.read_at(piece.daddr.0 << 9, &mut bytes[done..done + len])?;
+            done += len;
+        }
+        let kind = at.kinds.iter().copied().find(|kind| kind.has_magic(&bytes)).unwrap_or(at.kinds[0]);
+        self.verify(kind, &bytes, at.daddr, at.owner)?;
+        let pieces = if at.pieces.is_empty() {
+            alloc::vec![Piece { daddr: at.daddr, len_bytes: at.len_bytes }]
+        } else {
+            at.pieces.clone()
+        };
+        Ok(Block { kind, pieces, bytes })
+    }
+
+    fn verify(&self, kind: BlockKind, bytes: &[u8], daddr: Daddr, owner: Option<u64>) -> Result<()> {
+        let identity = Identity { uuid: &self.geometry.meta_uuid, daddr, owner };
+        header::verify(kind, bytes, &identity)
+    }
+
+    /// Reads the whole cluster around one inode: its neighbours are usually wanted next.
+    fn load_inode_cluster(&mut self, at: &Locator) -> Result<()> {
+        let geometry = Arc::clone(&self.geometry);
+        let wanted = Ino(at.owner.expect("an inode is asked for by its number"));
+        let (ag, agino) = geometry.split_ino(wanted);
+        let cluster = geometry.cluster_fsblocks();
+        let block = geometry.agino_block(agino);
+        let aligned = AgBlock(block.0 / cluster * cluster);
+        let whole = geometry.is_valid_ag_extent(ag, aligned, cluster);
+        let (first, len_fsblocks) = if whole { (aligned, cluster) } else { (block, 1) };
+        let len = len_fsblocks << geometry.blocklog;
+        let start = geometry.ag_byte(ag, first);
+        let bytes = read_vec(&mut *self.device, start, len as usize)?;
+        let mut found = Ok(None);
+        for (slot, inode) in bytes.chunks_exact(geometry.inodesize as usize).enumerate() {
+            let ino = Ino(geometry.ino(ag, geometry.first_agino(first)).0 + slot as u64);
+            let daddr = Daddr(geometry.ino_byte(ino) >> 9);
+            let verified = self.verify(BlockKind::Inode, inode, daddr, Some(ino.0));
+            if verified.is_ok() && daddr != at.daddr {
+                self.cache.insert_clean(daddr, inode_block(daddr, inode));
+            } else if daddr == at.daddr {
+                found = verified.map(|()| Some(slot));
+            }
+        }
+        // Last, so that making room for its neighbours cannot push it out again.
+        let slot = found?.expect("the cluster holds the inode") * geometry.inodesize as usize;
+        let inode = &bytes[slot..slot + geometry.inodesize as usize];
+        self.cache.insert_clean(at.daddr, inode_block(at.daddr, inode));
+        Ok(())
+    }
+
+    /// Takes the changes of a transaction into the volume.
+    pub(super) fn publish(
+        &mut self,
+        blocks: impl Iterator<Item = (Daddr, Arc<Block>)>,
+        cancelled: &[Piece],
+        freed: &[(AgNumber, AgBlock, u32)],
+        counters: &Counters,
+    ) {
+        for piece in cancelled {
+            for bb in 0..header::basic_blocks(piece.len_bytes as usize) {
+                self.cache.remove(Daddr(piece.daddr.0 + bb));
+            }
+        }
+        for (daddr, block) in blocks {
+            self.cache.insert_dirty(daddr, block);
+        }
+        for &(ag, start, len) in freed {
+            self.busy.insert(ag, start, len);
+        }
+        if *counters != Counters::default() {
+            self.counters = self.counters.plus(counters);
+            self.superblock_dirty = true;
+        }
+    }
+
+    /// Makes every committed transaction durable.
+    ///
+    /// # Errors
+    /// Those of the device. Once metadata may have been written in part, the volume refuses further changes.
+    pub fn checkpoint(&mut self) -> Result<()> {
+        self.check_alive()?;
+        if !self.is_dirty() {
+            return Ok(());
+        }
+        let outcome = self.write_in_place();
+        if let Err(error) = &outcome {
+            self.shutdown = Some(error.to_string());
+        }
+        outcome
+    }
+
+    fn write_in_place(&mut self) -> Result<()> {
+        if self.cache.dirty_bytes() > 0 {
+            // The flag goes out with the data, so that one flush covers both.
+            self.write_superblock(true)?;
+            self.device.flush()?;
+            self.write_dirty_blocks()?;
+            self.superblock_dirty = true;
+        }
+        self.device.flush()?;
+        if self.superblock_dirty {
+            self.store_counters();
+            self.write_superblock(false)?;
+            self.device.flush()?;
+        }
+        self.cache.mark_clean();
+        self.busy.clear();
+        self.data_in_flight = false;
+        self.superblock_dirty = false;
+        Ok(())
+    }
+
+    fn store_counters(&mut self) {
+        let counters = self.counters;
+        let unsigned = |value: i64| u64::try_from(value).unwrap_or(0).into();
+        let raw =
+            RawSuperblock::mut_from_prefix(&mut self.superblock).expect("a sector holds a superblock").0;
+        raw.icount = unsigned(counters.icount);
+        raw.ifree = unsigned(counters.ifree);
+        raw.fdblocks = unsigned(counters.fdblocks);
+        // Quota counts are not kept, so the next mount with quota has to count again.
+        raw.qflags = (raw.qflags.get() & !QUOTA_CHECKED).into();
+    }
+
+    fn write_superblock(&mut self, changing: bool) -> Result<()> {
+        let mut sector = self.superblock.clone();
+        if changing {
+            let raw = RawSuperblock::mut_from_prefix(&mut sector).expect("a sector holds a superblock").0;
+            raw.features_incompat = (raw.features_incompat.get() | Incompat::NEEDSREPAIR.bits()).into();
+        }
+        header::seal(BlockKind::Superblock, sector.as_mut_bytes());
+        Ok(self.device.write_at(0, &sector)?)
+    }
+
+    fn write_dirty_blocks(&mut self) -> Result<()> {
+        let mut pieces = Vec::new();
+        for (_, block) in self.cache.dirty_blocks() {
+            let mut bytes = block.bytes.clone();
+            header::seal(block.kind, &mut bytes);
+            let mut rest = bytes.as_slice();
+            for piece in &block.pieces {
+                let (now, later) = rest.split_at(piece.len_bytes as usize);
+                pieces.push((piece.daddr, now.to_vec()));
+                rest = later;
+            }
+            if pieces.len() >= 4096 {
+                write_gathered(&mut *self.device, &mut pieces)?;
+            }
+        }
+        Ok(write_gathered(&mut *self.device, &mut pieces)?)
+    }
+}
+
+fn inode_block(daddr: Daddr, inode: &[u8]) -> Arc<Block> {
+    let pieces = alloc::vec![Piece { daddr, len_bytes: inode.len() as u32 }];
+    Arc::new(Block { kind: BlockKind::Inode, pieces, bytes: inode.to_vec() })
+}
+
+/// Writes pieces in order of address, neighbours together.
+fn write_gathered(
+    device: &mut dyn BlockDevice,
+    pieces: &mut Vec<(Daddr, Vec<u8>)>,
+) -> Result<(), DeviceError> {
+    pieces.sort_by_key(|&(daddr, _)| daddr);
+    let mut run: Vec<u8> = Vec::new();
+    let mut start = 0_u64;
+    for (daddr, bytes) in pieces.drain(..) {
+        let at = daddr.0 << 9;
+        if !run.is_empty() && (start + run.len() as u64 != at || run.len() + bytes.len() > GATHER_BYTES) {
+            device.write_at(start, &run)?;
+            run.clear();
+        }
+        if run.is_empty() {
+            start = at;
+        }
+        run.extend_from_slice(&bytes);
+    }
+    if run.is_empty() { Ok(()) } else { device.write_at(start, &run) }
+}
+
+fn check_kind(geometry: &Geometry, block: &Block, at: &Locator) -> Result<()> {
+    let place = || {
+        let mut place = Place::daddr(at.daddr);
+        if matches!(at.kinds[0], BlockKind::Inode | BlockKind::Bmbt) {
+            place.ino = at.owner.map(Ino);
+        }
+        place
+    };
+    if !at.kinds.contains(&block.kind) || block.bytes.len() != at.len_bytes as usize {
+        let problem = Problem::Rule("block is in use as something else");
+        return Err(Error::corrupt(at.kinds[0].name(), place(), problem));
+    }
+    // The owner was checked when the block was read, but perhaps against another one.
+    let identity = Identity { uuid: &geometry.meta_uuid, daddr: at.daddr, owner: at.owner };
+    header::verify_owner(block.kind, &block.bytes, &identity)
+}

@@ -1,0 +1,204 @@
+//! The overlay of private copies that is a transaction.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use hashbrown::HashMap;
+
+use super::store::{Counters, Store};
+use crate::cache::{Block, Piece};
+use crate::error::Result;
+use crate::format::BlockKind;
+use crate::format::header::{self, Identity};
+use crate::geometry::Geometry;
+use crate::units::{AgBlock, AgNumber, Daddr};
+
+/// Bytes that one bit of a block's dirty map stands for, as in a buffer log item.
+pub const CHUNK_BYTES: usize = 128;
+
+/// Where a metadata block lies and what it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locator {
+    /// What it must be: one of these.
+    pub kinds: &'static [BlockKind],
+    /// Where its first byte lies.
+    pub daddr: Daddr,
+    /// Its length in bytes.
+    pub len_bytes: u32,
+    /// AG number or inode that it must belong to; `None` when the reader cannot know.
+    pub owner: Option<u64>,
+    /// All pieces, when there is more than one.
+    pub pieces: Vec<Piece>,
+}
+
+impl Locator {
+    /// A block in one piece.
+    #[must_use]
+    pub fn new(kinds: &'static [BlockKind], daddr: Daddr, len_bytes: u32, owner: Option<u64>) -> Self {
+        Self { kinds, daddr, len_bytes, owner, pieces: Vec::new() }
+    }
+}
+
+/// A block that this transaction changed, and which chunks of it.
+struct Changed {
+    block: Arc<Block>,
+    /// Bit i: bytes `128 * i ..` changed. What a buffer log item will carry.
+    dirty: Vec<u64>,
+}
+
+/// A set of changes that happen together or not at all.
+///
+/// Operations that only read use one too and drop it.
+pub struct Transaction<'s> {
+    store: &'s mut Store,
+    changed: HashMap<Daddr, Changed>,
+    /// Metadata whose blocks were freed: first byte and length.
+    cancelled: Vec<Piece>,
+    freed: Vec<(AgNumber, AgBlock, u32)>,
+    counters: Counters,
+}
+
+impl<'s> Transaction<'s> {
+    /// Starts a transaction on `store`.
+    pub fn new(store: &'s mut Store) -> Self {
+        Self {
+            store,
+            changed: HashMap::new(),
+            cancelled: Vec::new(),
+            freed: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Shape of the volume.
+    #[must_use]
+    pub fn geometry(&self) -> &Arc<Geometry> {
+        self.store.geometry()
+    }
+
+    /// The store below.
+    pub fn store(&mut self) -> &mut Store {
+        self.store
+    }
+
+    /// What the volume's counters will be when this commits.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.store.counters().plus(&self.counters)
+    }
+
+    /// Adds to the volume's counters.
+    pub fn count(&mut self, inodes: i64, free_inodes: i64, free_fsblocks: i64) {
+        self.counters.icount += inodes;
+        self.counters.ifree += free_inodes;
+        self.counters.fdblocks += free_fsblocks;
+    }
+
+    /// The contents of a block as this transaction sees it.
+    ///
+    /// # Errors
+    /// Those of the device, and [`Error::Corrupt`](crate::Error::Corrupt) when the block is not what it must be.
+    pub fn read(&mut self, at: &Locator) -> Result<&[u8]> {
+        Ok(&self.block(at)?.bytes)
+    }
+
+    /// Like [`Transaction::read`], with the kind that the block turned out to be.
+    ///
+    /// # Errors
+    /// Those of [`Transaction::read`].
+    pub fn block(&mut self, at: &Locator) -> Result<&Arc<Block>> {
+        if self.changed.contains_key(&at.daddr) {
+            let block = &self.changed[&at.daddr].block;
+            self.store.check_kind(block, at)?;
+            return Ok(block);
+        }
+        self.store.load(at)
+    }
+
+    /// The contents of a block, to change the bytes of `range` (and no others).
+    ///
+    /// # Errors
+    /// Those of [`Transaction::read`].
+    pub fn modify(&mut self, at: &Locator, range: Range<usize>) -> Result<&mut [u8]> {
+        if !self.changed.contains_key(&at.daddr) {
+            let block = Arc::clone(self.store.load(at)?);
+            let dirty = alloc::vec![0; block.bytes.len().div_ceil(CHUNK_BYTES * 64)];
+            self.changed.insert(at.daddr, Changed { block, dirty });
+        }
+        let changed = self.changed.get_mut(&at.daddr).expect("inserted above");
+        mark(&mut changed.dirty, range);
+        Ok(&mut Arc::make_mut(&mut changed.block).bytes)
+    }
+
+    /// Makes a fresh block of the first of `at.kinds`: zeros behind a filled-in header.
+    pub fn create(&mut self, at: &Locator) -> &mut [u8] {
+        let kind = at.kinds[0];
+        let len = at.len_bytes as usize;
+        let mut bytes = alloc::vec![0; len];
+        let identity = Identity { uuid: &self.store.geometry().meta_uuid, daddr: at.daddr, owner: at.owner };
+        header::initialise(kind, &mut bytes, &identity);
+        let mut dirty = alloc::vec![0; len.div_ceil(CHUNK_BYTES * 64)];
+        mark(&mut dirty, 0..len);
+        let block = Arc::new(Block { kind, pieces: pieces_of(at), bytes });
+        let changed = Changed { block, dirty };
+        let entry = self.changed.entry(at.daddr).insert(changed);
+        &mut Arc::make_mut(&mut entry.into_mut().block).bytes
+    }
+
+    /// Forgets the metadata in `len_bytes` bytes from `daddr` on: its blocks were freed.
+    pub fn cancel(&mut self, daddr: Daddr, len_bytes: u32) {
+        for bb in 0..header::basic_blocks(len_bytes as usize) {
+            self.changed.remove(&Daddr(daddr.0 + bb));
+        }
+        self.cancelled.push(Piece { daddr, len_bytes });
+    }
+
+    /// Notes that blocks became free: they are busy until this transaction is durable.
+    pub fn note_freed(&mut self, ag: AgNumber, start: AgBlock, len_fsblocks: u32) {
+        self.freed.push((ag, start, len_fsblocks));
+    }
+
+    /// Blocks that this transaction freed so far.
+    #[must_use]
+    pub fn freed(&self) -> &[(AgNumber, AgBlock, u32)] {
+        &self.freed
+    }
+
+    /// Bytes of the blocks changed so far, to cut long work into transactions.
+    #[must_use]
+    pub fn changed_bytes(&self) -> usize {
+        self.changed.values().map(|changed| changed.block.bytes.len()).sum()
+    }
+
+    /// Number of blocks changed so far.
+    #[must_use]
+    pub fn changed_blocks(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// Publishes every change. From here on they are part of the volume in memory, and durable after the next
+    /// [`Store::checkpoint`].
+    pub fn commit(self) {
+        let Self { store, changed, cancelled, freed, counters } = self;
+        let blocks = changed.into_iter().map(|(daddr, changed)| (daddr, changed.block));
+        store.publish(blocks, &cancelled, &freed, &counters);
+    }
+}
+
+fn pieces_of(at: &Locator) -> Vec<Piece> {
+    if at.pieces.is_empty() {
+        alloc::vec![Piece { daddr: at.daddr, len_bytes: at.len_bytes }]
+    } else {
+        at.pieces.clone()
+    }
+}
+
+fn mark(dirty: &mut [u64], range: Range<usize>) {
+    if range.is_empty() {
+        return;
+    }
+    for chunk in range.start / CHUNK_BYTES..=(range.end - 1) / CHUNK_BYTES {
+        dirty[chunk / 64] |= 1 << (chunk % 64);
+    }
+}

@@ -1,0 +1,97 @@
+//! The public face of a volume: paths, attributes, contents.
+//!
+//! All names and paths are bytes. Calls take inode numbers ([`Ino`]); [`Volume::resolve`] turns a path into one.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::device::{BlockDevice, read_vec};
+use crate::error::{Error, Result};
+use crate::format::BlockKind;
+use crate::format::header;
+use crate::format::superblock::RawSuperblock;
+use crate::format::time::Timestamp;
+use crate::geometry::Geometry;
+use crate::journal::{Store, Transaction};
+
+/// How to open a volume.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OpenOptions {
+    /// Refuse every change.
+    pub read_only: bool,
+    /// Bound on clean metadata kept in memory, in bytes; at least 1 MiB is used.
+    pub cache_bytes: usize,
+    /// Bound on file data that waits for writeback, in bytes.
+    pub dirty_bytes: usize,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { read_only: false, cache_bytes: 16 << 20, dirty_bytes: 64 << 20 }
+    }
+}
+
+/// An open XFS volume.
+pub struct Volume {
+    store: Store,
+    /// Why changes are refused, when they are.
+    read_only: Option<String>,
+    /// The time that changes are stamped with.
+    now: Timestamp,
+}
+
+impl Volume {
+    /// Opens the volume on `device`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] names what cannot be read; [`Error::Corrupt`] says what is damaged.
+    pub fn open(mut device: Box<dyn BlockDevice>, options: &OpenOptions) -> Result<Self> {
+        let (geometry, superblock) = read_superblock(&mut *device)?;
+        let store = Store::new(device, Arc::new(geometry), superblock, options.cache_bytes.max(1 << 20));
+        Ok(Self { store, read_only: None, now: Timestamp::default() })
+    }
+
+    /// Shape of the volume.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        self.store.geometry()
+    }
+
+    /// A transaction on the volume; dropping it changes nothing.
+    pub(crate) fn transaction(&mut self) -> Transaction<'_> {
+        Transaction::new(&mut self.store)
+    }
+}
+
+/// Reads and verifies the primary superblock; returns the shape and the superblock's whole sector.
+fn read_superblock(device: &mut dyn BlockDevice) -> Result<(Geometry, Vec<u8>)> {
+    let first = read_vec(device, 0, 512)?;
+    if !BlockKind::Superblock.has_magic(&first) {
+        return Err(Error::unsupported("no XFS superblock at the start of the image"));
+    }
+    let sectsize = usize::from(header::be_u16(&first, core::mem::offset_of!(RawSuperblock, sectsize)));
+    let sector = match sectsize {
+        1024 | 2048 | 4096 | 8192 | 16384 | 32768 => read_vec(device, 0, sectsize)?,
+        _ => first,
+    };
+    let (raw, _) = zerocopy::FromBytes::read_from_prefix(&sector).expect("a sector holds a superblock");
+    let raw: RawSuperblock = raw;
+    // The version first: older versions have no checksum.
+    let geometry = Geometry::from_superblock(&raw)?;
+    let identity = header::Identity { uuid: &raw.uuid, daddr: crate::units::Daddr(0), owner: None };
+    header::verify(BlockKind::Superblock, &sector, &identity)?;
+    let needed = geometry.dblocks << geometry.blocklog;
+    if device.len_bytes() < needed {
+        let problem = crate::error::Problem::Value {
+            field: "bytes of the device (truncated image)",
+            expected: needed,
+            found: device.len_bytes(),
+        };
+        let place = crate::error::Place::daddr(crate::units::Daddr(0));
+        return Err(Error::corrupt("superblock", place, problem));
+    }
+    Ok((geometry, sector))
+}
