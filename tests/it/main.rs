@@ -1,3 +1,4 @@
 //! Tests that cross crates, in one binary.
 
+mod golden;
 mod harness;

@@ -5,6 +5,9 @@
 //! [`golden`] keeps small images for machines where none of that is possible.
 
 pub mod extents;
+pub mod golden;
+pub mod model;
+pub mod mutate;
 pub mod options;
 pub mod populate;
 pub mod referee;
