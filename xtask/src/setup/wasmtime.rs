@@ -1,7 +1,9 @@
 //! wasmtime, built by cargo with the few features that running and precompiling a wasip1 command takes.
 
+use std::fs;
+
 use crate::report::{Outcome, Result};
-use crate::run;
+use crate::{run, workspace};
 
 /// The newest that the workspace's rust-version builds.
 const VERSION: &str = "48.0.8";
@@ -22,8 +24,16 @@ pub(crate) fn install() -> Result<Outcome> {
 
 fn is_usable() -> bool {
     let Ok(version) = run::output(run::command("wasmtime").arg("--version")) else { return false };
-    let is_new = major(&version) >= major(VERSION);
-    is_new && run::output(run::command("wasmtime").args(["compile", "--help"])).is_ok()
+    major(&version) >= major(VERSION) && can_compile().unwrap_or(false)
+}
+
+/// Whether it precompiles, which a build may lack; so lean a build has no help to ask.
+fn can_compile() -> Result<bool> {
+    let folder = workspace::target().join("xtask");
+    fs::create_dir_all(&folder)?;
+    let (module, compiled) = (folder.join("probe.wat"), folder.join("probe.cwasm"));
+    fs::write(&module, "(module)")?;
+    Ok(run::output(run::command("wasmtime").arg("compile").arg("-o").args([compiled, module])).is_ok())
 }
 
 fn major(version: &str) -> Option<u32> {

@@ -1,0 +1,91 @@
+//! Does what no single command does, the same way on a mounted file and inside an image, and leaves it durable.
+//!
+//! `worker host write|overwrite|read FILE …` works through the kernel, `worker image IMAGE write|overwrite|read PATH …`
+//! through xfskit. `write BYTES` writes from the start on; `overwrite COUNT SEED` writes COUNT pieces of 4 KiB, aligned, all over
+//! the file; `read` reads all of it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::process::ExitCode;
+
+/// Bytes per call in sequential work.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Bytes per random overwrite.
+const PIECE_BYTES: usize = 4096;
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["host", "write", file, bytes] => host_write(file, bytes),
+        ["host", "overwrite", file, count, seed] => host_overwrite(file, count, seed),
+        ["host", "read", file] => host_read(file),
+        _ => Err("not a work that is known".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn host_write(path: &str, bytes: &str) -> Outcome {
+    let mut left: usize = bytes.parse()?;
+    let chunk = pattern(CHUNK_BYTES, 1);
+    let mut file = File::create(path)?;
+    while left > 0 {
+        let length = left.min(chunk.len());
+        file.write_all(&chunk[..length])?;
+        left -= length;
+    }
+    Ok(file.sync_all()?)
+}
+
+fn host_overwrite(path: &str, count: &str, seed: &str) -> Outcome {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let pieces = file.metadata()?.len() / u64::try_from(PIECE_BYTES)?;
+    let piece = pattern(PIECE_BYTES, 2);
+    let mut random = Random::new(seed.parse()?);
+    for _ in 0..count.parse::<u64>()? {
+        let offset = random.below(pieces) * u64::try_from(PIECE_BYTES)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.write_all(&piece)?;
+    }
+    Ok(file.sync_all()?)
+}
+
+fn host_read(path: &str) -> Outcome {
+    let mut file = File::open(path)?;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while file.read(&mut chunk)? > 0 {}
+    Ok(())
+}
+
+/// Bytes that are neither zeros nor all the same.
+fn pattern(length: usize, salt: u8) -> Vec<u8> {
+    (0..=u8::MAX).cycle().map(|byte| byte.wrapping_mul(31).wrapping_add(salt)).take(length).collect()
+}
+
+/// A small generator: the same seed gives the same offsets on both sides.
+struct Random {
+    state: u64,
+}
+
+impl Random {
+    fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// The next number, evenly spread over `0..limit` for limits far below 2^64.
+    fn below(&mut self, limit: u64) -> u64 {
+        // Weyl sequence with a multiplicative finish; spread is all that is asked of it.
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % limit.max(1)
+    }
+}

@@ -1,0 +1,91 @@
+//! The images that works start from, all made by mkfs.xfs and the kernel, once per folder.
+
+use std::fs;
+use std::time::Instant;
+
+use crate::kernel::with_mount;
+use crate::lab::{IMAGE, Lab, MOUNT, Runner, TREE};
+
+/// A new volume of 4 GiB.
+pub(crate) const EMPTY: &str = "empty.img";
+/// One file of 512 MiB.
+pub(crate) const BIG: &str = "big.img";
+/// That file and a clone of it.
+pub(crate) const CLONED: &str = "cloned.img";
+/// That clone after its random overwrites.
+pub(crate) const FRAGMENTED: &str = "fragmented.img";
+/// The tree of 20 000 files.
+pub(crate) const FILES: &str = "files.img";
+
+/// 512 MiB.
+pub(crate) const BIG_BYTES: &str = "536870912";
+/// How many random overwrites of 4 KiB.
+pub(crate) const OVERWRITES: &str = "20000";
+/// The overwrites' seed: the same file blocks on both sides.
+pub(crate) const SEED: &str = "7";
+
+const DIRECTORIES: usize = 200;
+const FILES_EACH: usize = 100;
+const FILE_BYTES: usize = 4096;
+
+/// Makes what is missing.
+pub(crate) fn prepare(lab: &Lab) -> Result<(), String> {
+    make_tree(lab)?;
+    make(lab, EMPTY, None, &[])?;
+    let big = format!("{MOUNT}/big");
+    let clone = format!("{MOUNT}/clone");
+    let worker = lab.worker(Runner::Host, &[]).get_program().to_string_lossy().into_owned();
+    make(lab, BIG, Some(EMPTY), &[&worker, "host", "write", &big, BIG_BYTES])?;
+    make(lab, CLONED, Some(BIG), &["cp", "--reflink=always", &big, &clone])?;
+    make(lab, FRAGMENTED, Some(CLONED), &[&worker, "host", "overwrite", &clone, OVERWRITES, SEED])?;
+    make(lab, FILES, Some(EMPTY), &["cp", "-a", TREE, &format!("{MOUNT}/{TREE}")])
+}
+
+/// Makes `image` from the one `before` by a command on its mount; without `before`, by mkfs.xfs.
+fn make(lab: &Lab, image: &str, before: Option<&str>, words: &[&str]) -> Result<(), String> {
+    if lab.folder.join(image).exists() {
+        return Ok(());
+    }
+    let begun = Instant::now();
+    match (before, words) {
+        (Some(before), [program, args @ ..]) => {
+            lab.restore(before)?;
+            with_mount(lab, |lab| lab.run(lab.host(program).args(args)))()?;
+        }
+        _ => {
+            lab.remove_image()?;
+            mkfs(lab)?;
+        }
+    }
+    fs::rename(lab.folder.join(IMAGE), lab.folder.join(image)).map_err(|error| error.to_string())?;
+    println!("prepared {image} in {:.1} s", begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The features that both sides work on.
+pub(crate) fn mkfs(lab: &Lab) -> Result<(), String> {
+    let data = format!("file,name={IMAGE},size=4g");
+    lab.run(lab.host("mkfs.xfs").args(["-q", "-m", "rmapbt=1,reflink=1", "-d", &data]))
+}
+
+/// The tree of small files, each different from the others.
+fn make_tree(lab: &Lab) -> Result<(), String> {
+    let tree = lab.folder.join(TREE);
+    if tree.exists() {
+        return Ok(());
+    }
+    let partial = lab.folder.join("tree.partial");
+    let make = || -> std::io::Result<()> {
+        for directory in 0..DIRECTORIES {
+            let folder = partial.join(format!("directory-{directory:03}"));
+            fs::create_dir_all(&folder)?;
+            for file in 0..FILES_EACH {
+                let line = format!("{directory:03}/{file:03} of the small files\n");
+                let bytes: Vec<u8> = line.bytes().cycle().take(FILE_BYTES).collect();
+                fs::write(folder.join(format!("file-{file:03}")), bytes)?;
+            }
+        }
+        fs::rename(&partial, &tree)
+    };
+    make().map_err(|error| error.to_string())
+}

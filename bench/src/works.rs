@@ -1,0 +1,138 @@
+//! What is timed, and at most how much of the kernel's time it may take.
+
+use crate::images::{self, BIG, BIG_BYTES, CLONED, EMPTY, FILES, FRAGMENTED, OVERWRITES, SEED};
+use crate::kernel::{count_extents, with_mount};
+use crate::lab::{IMAGE, Lab, MOUNT, Runner, TREE};
+
+/// What the page cache holds when the clock starts.
+pub(crate) enum Cache {
+    /// The image and the tree.
+    Warm,
+    /// Nothing.
+    Cold,
+}
+
+/// One row of the table.
+pub(crate) struct Work {
+    pub(crate) name: &'static str,
+    /// Of the kernel's time.
+    pub(crate) limit: f64,
+    /// What it starts from; nothing for mkfs.
+    pub(crate) image: Option<&'static str>,
+    pub(crate) cache: Cache,
+    pub(crate) kernel: fn(&Lab) -> Result<(), String>,
+    pub(crate) ours: fn(&Lab, Runner) -> Result<(), String>,
+    /// The file whose extents are counted afterwards.
+    pub(crate) counted: Option<&'static str>,
+}
+
+/// The whole table.
+pub(crate) fn all() -> Vec<Work> {
+    let work = |name, limit, image, kernel, ours| Work {
+        name,
+        limit,
+        image: Some(image),
+        cache: Cache::Warm,
+        kernel,
+        ours,
+        counted: None,
+    };
+    vec![
+        Work { image: None, ..work("mkfs", 1.5, EMPTY, kernel_mkfs, our_mkfs) },
+        work("20 000 files copied in", 0.7, EMPTY, kernel_copy_in, our_copy_in),
+        work("512 MiB sequential write", 1.2, EMPTY, kernel_write, our_write),
+        Work { cache: Cache::Cold, ..work("512 MiB sequential read, cold", 1.2, BIG, kernel_read, our_read) },
+        work("512 MiB sequential read, warm", 1.2, BIG, kernel_read, our_read),
+        work("clone of 512 MiB in one extent", 1.5, BIG, kernel_clone, our_clone),
+        Work {
+            counted: Some("/clone"),
+            ..work("20 000 random overwrites of the clone", 0.7, CLONED, kernel_overwrite, our_overwrite)
+        },
+        work("clone of the fragmented file", 0.2, FRAGMENTED, kernel_clone_again, our_clone_again),
+        work("20 000 files removed", 0.7, FILES, kernel_remove, our_remove),
+    ]
+}
+
+/// The extents of the work's counted file as the image stands now.
+pub(crate) fn extents(lab: &Lab, work: &Work) -> Result<Option<f64>, String> {
+    work.counted.map(|file| count_extents(lab, file)).transpose()
+}
+
+fn mounted(file: &str) -> String {
+    format!("{MOUNT}/{file}")
+}
+
+fn inside(file: &str) -> String {
+    format!("{IMAGE}:/{file}")
+}
+
+fn kernel_mkfs(lab: &Lab) -> Result<(), String> {
+    images::mkfs(lab)?;
+    // mkfs.xfs itself leaves an image file in the page cache.
+    lab.run(lab.host("sync").arg(IMAGE))
+}
+
+fn our_mkfs(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.xfskit(runner, &["mkfs", IMAGE, "--size", "4G"]))
+}
+
+fn kernel_copy_in(lab: &Lab) -> Result<(), String> {
+    with_mount(lab, |lab| lab.run(lab.host("cp").args(["-a", TREE, &mounted(TREE)])))()
+}
+
+fn our_copy_in(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.xfskit(runner, &["cp", "-r", "-p", TREE, &inside(TREE)]))
+}
+
+fn kernel_write(lab: &Lab) -> Result<(), String> {
+    let write =
+        |lab: &Lab| lab.run(&mut lab.worker(Runner::Host, &["host", "write", &mounted("big"), BIG_BYTES]));
+    with_mount(lab, write)()
+}
+
+fn our_write(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.worker(runner, &["image", IMAGE, "write", "/big", BIG_BYTES]))
+}
+
+fn kernel_read(lab: &Lab) -> Result<(), String> {
+    with_mount(lab, |lab| lab.run(&mut lab.worker(Runner::Host, &["host", "read", &mounted("big")])))()
+}
+
+fn our_read(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.worker(runner, &["image", IMAGE, "read", "/big"]))
+}
+
+fn kernel_clone(lab: &Lab) -> Result<(), String> {
+    let (from, to) = (mounted("big"), mounted("clone"));
+    with_mount(lab, |lab| lab.run(lab.host("cp").args(["--reflink=always", &from, &to])))()
+}
+
+fn our_clone(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.xfskit(runner, &["cp", "--reflink=always", &inside("big"), &inside("clone")]))
+}
+
+fn kernel_overwrite(lab: &Lab) -> Result<(), String> {
+    let args = ["host", "overwrite", &mounted("clone"), OVERWRITES, SEED];
+    with_mount(lab, |lab| lab.run(&mut lab.worker(Runner::Host, &args)))()
+}
+
+fn our_overwrite(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.worker(runner, &["image", IMAGE, "overwrite", "/clone", OVERWRITES, SEED]))
+}
+
+fn kernel_clone_again(lab: &Lab) -> Result<(), String> {
+    let (from, to) = (mounted("clone"), mounted("again"));
+    with_mount(lab, |lab| lab.run(lab.host("cp").args(["--reflink=always", &from, &to])))()
+}
+
+fn our_clone_again(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.xfskit(runner, &["cp", "--reflink=always", &inside("clone"), &inside("again")]))
+}
+
+fn kernel_remove(lab: &Lab) -> Result<(), String> {
+    with_mount(lab, |lab| lab.run(lab.host("rm").args(["-r", &mounted(TREE)])))()
+}
+
+fn our_remove(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.xfskit(runner, &["rm", "-r", &inside(TREE)]))
+}
