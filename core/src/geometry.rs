@@ -21,7 +21,7 @@ const DIR_FREE_BYTES: u64 = 1 << 36;
 
 /// Everything about a volume that does not change while it is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "fields carry the kernel's names; units are in the names or below")]
+#[expect(missing_docs, reason = "fields carry the kernel's names; units are in the names or below")]
 pub struct Geometry {
     /// Bytes in a fsblock.
     pub blocksize: u32,

@@ -11,7 +11,7 @@ pub const MAGIC: u32 = 0x5841_4746;
 /// The AGF as it stands on disk; the rest of its sector is zero.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-#[allow(missing_docs, reason = "fields carry the kernel's names and meanings")]
+#[expect(missing_docs, reason = "fields carry the kernel's names and meanings")]
 pub struct Agf {
     pub magicnum: U32,
     pub versionnum: U32,

@@ -11,7 +11,7 @@ pub const MAGIC: u32 = 0x5841_464c;
 /// Header of the AGFL; slots of four bytes fill the rest of the sector.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-#[allow(missing_docs, reason = "fields carry the kernel's names and meanings")]
+#[expect(missing_docs, reason = "fields carry the kernel's names and meanings")]
 pub struct AgflHeader {
     pub magicnum: U32,
     pub seqno: U32,

@@ -14,7 +14,7 @@ pub const UNLINKED_BUCKETS: usize = 64;
 /// The AGI as it stands on disk; the rest of its sector is zero.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-#[allow(missing_docs, reason = "fields carry the kernel's names and meanings")]
+#[expect(missing_docs, reason = "fields carry the kernel's names and meanings")]
 pub struct Agi {
     pub magicnum: U32,
     pub versionnum: U32,

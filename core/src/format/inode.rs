@@ -17,7 +17,7 @@ pub const S_IFMT: u16 = 0o170_000;
 /// Core of an inode as it stands on disk; the forks fill the rest of the inode.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-#[allow(missing_docs, reason = "fields carry the kernel's names and meanings")]
+#[expect(missing_docs, reason = "fields carry the kernel's names and meanings")]
 pub struct Dinode {
     pub magic: U16,
     pub mode: U16,
@@ -138,7 +138,7 @@ pub mod fork_format {
 
 /// Type of a file, from its mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the POSIX file types")]
+#[expect(missing_docs, reason = "the POSIX file types")]
 pub enum FileType {
     Regular,
     Directory,

@@ -14,7 +14,7 @@ pub const CRC_AT: usize = 224;
 /// The superblock as it stands on disk; the rest of its sector is zero.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-#[allow(missing_docs, reason = "fields carry the kernel's names and meanings")]
+#[expect(missing_docs, reason = "fields carry the kernel's names and meanings")]
 pub struct RawSuperblock {
     pub magicnum: U32,
     /// Bytes in a fsblock.
