@@ -1,0 +1,326 @@
+//! Random operations on a filesystem, made from what a model holds and done to the model.
+
+mod host;
+
+pub use host::apply_on_mount;
+
+use crate::model::{Model, Node, ROOT};
+use crate::options::OptionSet;
+use crate::rng::{Rng, pattern};
+use crate::tree::{Kind, Time};
+
+/// One operation. Paths are from the root.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "named like the calls")]
+pub enum Op {
+    Create {
+        dir: Vec<u8>,
+        name: Vec<u8>,
+        mode: u16,
+    },
+    Mkdir {
+        dir: Vec<u8>,
+        name: Vec<u8>,
+        mode: u16,
+    },
+    Unlink {
+        dir: Vec<u8>,
+        name: Vec<u8>,
+    },
+    Rmdir {
+        dir: Vec<u8>,
+        name: Vec<u8>,
+    },
+    /// Writes [`pattern`]`(seed, offset_bytes, len_bytes)`.
+    Write {
+        path: Vec<u8>,
+        seed: u64,
+        offset_bytes: u64,
+        len_bytes: usize,
+    },
+    Truncate {
+        path: Vec<u8>,
+        size_bytes: u64,
+    },
+    CloneFile {
+        source: Vec<u8>,
+        target: Vec<u8>,
+    },
+    CloneRange {
+        source: Vec<u8>,
+        from_bytes: u64,
+        target: Vec<u8>,
+        to_bytes: u64,
+        len_bytes: u64,
+    },
+    Chmod {
+        path: Vec<u8>,
+        mode: u16,
+    },
+    Chown {
+        path: Vec<u8>,
+        uid: u32,
+        gid: u32,
+    },
+    Utimes {
+        path: Vec<u8>,
+        atime: Time,
+        mtime: Time,
+    },
+    Sync,
+    Reopen,
+}
+
+/// What operations stay within.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Size of a fsblock in bytes: many offsets are multiples of it.
+    pub block_bytes: u64,
+    /// Most names of one directory.
+    pub names: usize,
+    /// Largest file in bytes.
+    pub file_bytes: u64,
+    /// Most files.
+    pub files: usize,
+    /// Whether blocks can be shared.
+    pub reflink: bool,
+    /// Whether times past 2038 can be stored.
+    pub bigtime: bool,
+}
+
+impl Limits {
+    /// Limits for the volumes of an option set: directories stay in the forms that can be written.
+    pub fn of(set: &OptionSet) -> Self {
+        let (block_bytes, reflink, bigtime) = (set.block_bytes, set.reflink, set.bigtime);
+        let file_bytes = (300 * block_bytes).min(4 << 20);
+        Self { block_bytes, names: 40, file_bytes, files: 60, reflink, bigtime }
+    }
+}
+
+/// Makes operations that must succeed, and does them to its model.
+#[derive(Debug)]
+pub struct Generator {
+    /// What the volume must show.
+    pub model: Model,
+    limits: Limits,
+    rng: Rng,
+    serial: u64,
+}
+
+impl Generator {
+    /// A generator for an empty volume.
+    pub fn new(limits: Limits, rng: Rng) -> Self {
+        Self { model: Model::default(), limits, rng, serial: 0 }
+    }
+
+    /// The next operation; the model is then as the volume must be after it.
+    pub fn step(&mut self) -> Op {
+        loop {
+            let op = match self.rng.below(100) {
+                0..12 => self.create(),
+                12..15 => self.mkdir(),
+                15..20 => self.unlink(),
+                20..22 => self.rmdir(),
+                22..50 => self.write(),
+                50..58 => self.append(),
+                58..66 => self.truncate(),
+                66..74 => self.clone_file(),
+                74..86 => self.clone_range(),
+                86..92 => self.attributes(),
+                92..98 => Some(Op::Sync),
+                _ => Some(Op::Reopen),
+            };
+            if let Some(op) = op {
+                return op;
+            }
+        }
+    }
+
+    fn name(&mut self) -> Vec<u8> {
+        self.serial += 1;
+        let mut name = format!("{}", self.serial).into_bytes();
+        let len = self.rng.below(14);
+        name.extend((0..len).map(|_| b"abcxyz._-\xe9\n "[self.rng.index(12)]));
+        name
+    }
+
+    fn dir_with_room(&mut self) -> Option<Node> {
+        let room = |model: &Model, &dir: &Node| model.names(dir).len() < self.limits.names;
+        let dirs: Vec<_> =
+            self.model.nodes(Kind::Directory).into_iter().filter(|dir| room(&self.model, dir)).collect();
+        (!dirs.is_empty()).then(|| *self.rng.pick(&dirs))
+    }
+
+    fn any_file(&mut self) -> Option<Node> {
+        let files = self.model.nodes(Kind::File);
+        (!files.is_empty()).then(|| *self.rng.pick(&files))
+    }
+
+    fn create(&mut self) -> Option<Op> {
+        if self.model.nodes(Kind::File).len() >= self.limits.files {
+            return None;
+        }
+        let (dir, name, mode) = (self.dir_with_room()?, self.name(), self.rng.below(0o1000) as u16);
+        self.model.add(dir, &name, mode, Kind::File);
+        Some(Op::Create { dir: self.model.path(dir), name, mode })
+    }
+
+    fn mkdir(&mut self) -> Option<Op> {
+        if self.model.nodes(Kind::Directory).len() >= 20 {
+            return None;
+        }
+        let (dir, name, mode) = (self.dir_with_room()?, self.name(), self.rng.below(0o1000) as u16);
+        self.model.add(dir, &name, mode, Kind::Directory);
+        Some(Op::Mkdir { dir: self.model.path(dir), name, mode })
+    }
+
+    fn unlink(&mut self) -> Option<Op> {
+        let file = self.any_file()?;
+        let (dir, name) = self.model.place(file);
+        self.model.remove(file);
+        Some(Op::Unlink { dir: self.model.path(dir), name })
+    }
+
+    fn rmdir(&mut self) -> Option<Op> {
+        let is_empty = |model: &Model, dir: Node| dir != ROOT && model.names(dir).is_empty();
+        let dirs: Vec<_> =
+            self.model.nodes(Kind::Directory).into_iter().filter(|&dir| is_empty(&self.model, dir)).collect();
+        if dirs.is_empty() {
+            return None;
+        }
+        let dir = *self.rng.pick(&dirs);
+        let (parent, name) = self.model.place(dir);
+        self.model.remove(dir);
+        Some(Op::Rmdir { dir: self.model.path(parent), name })
+    }
+
+    /// An offset below `end`, often at the border of a block.
+    fn offset(&mut self, end: u64) -> u64 {
+        let offset = self.rng.below(end + 1);
+        match self.rng.below(4) {
+            0 => offset,
+            1 => (offset / self.limits.block_bytes * self.limits.block_bytes).saturating_sub(1),
+            _ => offset / self.limits.block_bytes * self.limits.block_bytes,
+        }
+    }
+
+    fn len(&mut self) -> u64 {
+        let block = self.limits.block_bytes;
+        match self.rng.below(10) {
+            0 => 1,
+            1..4 => self.rng.range(1, block),
+            4..7 => self.rng.range(1, 8) * block,
+            7..9 => self.rng.range(1, 12 * block),
+            _ => self.rng.range(1, 100 * block),
+        }
+    }
+
+    fn write(&mut self) -> Option<Op> {
+        let file = self.any_file()?;
+        let size = self.model.content(file).len() as u64;
+        let reach =
+            if self.rng.chance(15) { self.limits.file_bytes } else { size + 4 * self.limits.block_bytes };
+        let offset = self.offset(reach.min(self.limits.file_bytes));
+        Some(self.write_at(file, offset))
+    }
+
+    fn append(&mut self) -> Option<Op> {
+        let file = self.any_file()?;
+        let size = self.model.content(file).len() as u64;
+        (size < self.limits.file_bytes).then(|| self.write_at(file, size))
+    }
+
+    fn write_at(&mut self, file: Node, offset_bytes: u64) -> Op {
+        self.serial += 1;
+        let (seed, len_bytes) = (self.serial, self.len() as usize);
+        let bytes = pattern(seed, offset_bytes, len_bytes);
+        self.model.write(file, offset_bytes as usize, &bytes);
+        Op::Write { path: self.model.path(file), seed, offset_bytes, len_bytes }
+    }
+
+    fn truncate(&mut self) -> Option<Op> {
+        let file = self.any_file()?;
+        let size = self.model.content(file).len() as u64;
+        let size_bytes = match self.rng.below(5) {
+            0 => 0,
+            1 => self.offset(self.limits.file_bytes),
+            2 => size + self.rng.below(3 * self.limits.block_bytes),
+            _ => self.offset(size),
+        };
+        self.model.content_mut(file).resize(size_bytes as usize, 0);
+        Some(Op::Truncate { path: self.model.path(file), size_bytes })
+    }
+
+    fn clone_file(&mut self) -> Option<Op> {
+        let (source, target) = (self.any_file()?, self.any_file()?);
+        let (from, to) = (self.model.content(source).len() as u64, self.model.content(target).len() as u64);
+        let is_allowed = source != target && (from.is_multiple_of(self.limits.block_bytes) || to <= from);
+        if !self.limits.reflink || !is_allowed || from == 0 {
+            return None;
+        }
+        let bytes = self.model.content(source).to_vec();
+        self.model.write(target, 0, &bytes);
+        Some(Op::CloneFile { source: self.model.path(source), target: self.model.path(target) })
+    }
+
+    fn clone_range(&mut self) -> Option<Op> {
+        let (source, target) = (self.any_file()?, self.any_file()?);
+        let block = self.limits.block_bytes;
+        let size = self.model.content(source).len() as u64;
+        if !self.limits.reflink || size == 0 {
+            return None;
+        }
+        let from = self.rng.below(size) / block * block;
+        let to = self.rng.below(self.limits.file_bytes) / block * block;
+        let mut len = self.rng.range(1, 20) * block;
+        if from + len > size {
+            len = size - from;
+        }
+        let ends_inside_block = !(from + len).is_multiple_of(block);
+        let overlaps = source == target && from < to + len && to < from + len;
+        if overlaps || (ends_inside_block && to + len < self.model.content(target).len() as u64) {
+            return None;
+        }
+        let bytes = self.model.content(source)[from as usize..(from + len) as usize].to_vec();
+        self.model.write(target, to as usize, &bytes);
+        Some(Op::CloneRange {
+            source: self.model.path(source),
+            from_bytes: from,
+            target: self.model.path(target),
+            to_bytes: to,
+            len_bytes: len,
+        })
+    }
+
+    fn attributes(&mut self) -> Option<Op> {
+        let kind = if self.rng.chance(80) { Kind::File } else { Kind::Directory };
+        let nodes: Vec<_> = self.model.nodes(kind).into_iter().filter(|&node| node != ROOT).collect();
+        if nodes.is_empty() {
+            return None;
+        }
+        let node = *self.rng.pick(&nodes);
+        let path = self.model.path(node);
+        let time = |rng: &mut Rng, bigtime: bool| {
+            let seconds = if bigtime {
+                rng.range(0, 18_000_000_000) as i64 - (1 << 31)
+            } else {
+                rng.below(1 << 31) as i64
+            };
+            (seconds, rng.below(1_000_000_000) as u32)
+        };
+        let (bigtime, rng) = (self.limits.bigtime, &mut self.rng);
+        let op = match rng.below(3) {
+            0 => Op::Chmod { path, mode: rng.below(0o1000) as u16 },
+            1 => Op::Chown { path, uid: rng.below(100_000) as u32, gid: rng.below(100_000) as u32 },
+            _ => Op::Utimes { path, atime: time(rng, bigtime), mtime: time(rng, bigtime) },
+        };
+        let inode = self.model.inode_mut(node);
+        match &op {
+            Op::Chmod { mode, .. } => inode.mode = *mode,
+            Op::Chown { uid, gid, .. } => (inode.uid, inode.gid) = (*uid, *gid),
+            Op::Utimes { atime, mtime, .. } => (inode.atime, inode.mtime) = (Some(*atime), Some(*mtime)),
+            _ => unreachable!("only attributes"),
+        }
+        Some(op)
+    }
+}
