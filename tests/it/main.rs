@@ -1,4 +1,5 @@
 //! Tests that cross crates, in one binary.
 
+mod fuzz;
 mod golden;
 mod harness;

@@ -5,6 +5,7 @@
 //! [`golden`] keeps small images for machines where none of that is possible.
 
 pub mod extents;
+pub mod fuzz;
 pub mod golden;
 pub mod model;
 pub mod mutate;
@@ -16,3 +17,4 @@ pub mod referee;
 pub mod rng;
 pub mod temp;
 pub mod tree;
+pub mod walk;
