@@ -1,1 +1,3 @@
-//! (being written)
+//! Contents of files.
+
+pub mod extents;

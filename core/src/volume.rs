@@ -2,6 +2,14 @@
 //!
 //! All names and paths are bytes. Calls take inode numbers ([`Ino`]); [`Volume::resolve`] turns a path into one.
 
+mod read;
+mod types;
+
+pub use types::{
+    DirEntry, ExtentPlace, FileExtent, FileType, Flags, Flags2, Follow, Namespace, ParentPointer, Stat,
+    StatFs, Timestamp, XattrName,
+};
+
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -12,9 +20,9 @@ use crate::error::{Error, Result};
 use crate::format::BlockKind;
 use crate::format::header;
 use crate::format::superblock::RawSuperblock;
-use crate::format::time::Timestamp;
 use crate::geometry::Geometry;
 use crate::journal::{Store, Transaction};
+use crate::units::Ino;
 
 /// How to open a volume.
 #[derive(Debug, Clone)]
@@ -39,6 +47,8 @@ pub struct Volume {
     store: Store,
     /// Why changes are refused, when they are.
     read_only: Option<String>,
+    /// What a user should know about the state of the volume.
+    warnings: Vec<String>,
     /// The time that changes are stamped with.
     now: Timestamp,
 }
@@ -51,13 +61,31 @@ impl Volume {
     pub fn open(mut device: Box<dyn BlockDevice>, options: &OpenOptions) -> Result<Self> {
         let (geometry, superblock) = read_superblock(&mut *device)?;
         let store = Store::new(device, Arc::new(geometry), superblock, options.cache_bytes.max(1 << 20));
-        Ok(Self { store, read_only: None, now: Timestamp::default() })
+        Ok(Self { store, read_only: None, warnings: Vec::new(), now: Timestamp::default() })
     }
 
     /// Shape of the volume.
     #[must_use]
     pub fn geometry(&self) -> &Geometry {
         self.store.geometry()
+    }
+
+    /// Why every change is refused, if it is.
+    #[must_use]
+    pub fn read_only_reason(&self) -> Option<&str> {
+        self.read_only.as_deref()
+    }
+
+    /// What a user should know about the state of the volume.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The inode of the root directory.
+    #[must_use]
+    pub fn root(&self) -> Ino {
+        self.store.geometry().rootino
     }
 
     /// A transaction on the volume; dropping it changes nothing.
