@@ -1,5 +1,6 @@
 //! `cargo xtask test`: set-up, then everything that must hold, quick checks first.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -82,7 +83,7 @@ fn tests(report: &mut Report, scope: &[&str]) -> Result<()> {
     report.step("cargo test, every crate", || {
         let mut test = run::cargo();
         test.arg("test").args(scope).args(["--", "--show-output"]);
-        test.env("XFSKIT_XFSPROGS_CHROOT", setup::new_xfsprogs());
+        test.env("XFSKIT_XFSPROGS_SID", setup::new_xfsprogs());
         counted(&mut test, "test")
     })
 }
@@ -127,12 +128,18 @@ fn summary(log: &Path) -> Result<Vec<String>> {
     let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
     let passed: u64 = text.lines().filter_map(passed_in).sum();
     let mut notes = vec![format!("{passed} passed")];
-    let mut skipped: Vec<_> =
-        text.lines().map(str::trim).filter(|line| line.starts_with("skipped")).collect();
-    skipped.sort_unstable();
-    skipped.dedup();
-    notes.extend(skipped.into_iter().map(str::to_owned));
+    // Many tests skip for one reason, so each reason is told once, with how many gave it.
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for reason in text.lines().filter_map(skipped_in) {
+        *reasons.entry(reason).or_default() += 1;
+    }
+    notes.extend(reasons.into_iter().map(|(reason, count)| format!("skipped: {reason} ({count} times)")));
     Ok(notes)
+}
+
+/// The reason in "some::test: skipped: no root".
+fn skipped_in(line: &str) -> Option<&str> {
+    line.split_once("skipped: ").map(|(_, reason)| reason.trim())
 }
 
 /// The number in "test result: ok. 12 passed; …".
@@ -150,5 +157,6 @@ mod tests {
         let line = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(passed_in(line), Some(12));
         assert_eq!(passed_in("running 3 tests"), None);
+        assert_eq!(skipped_in("a::b: skipped: no root or no XFS"), Some("no root or no XFS"));
     }
 }
