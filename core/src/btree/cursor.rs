@@ -1,0 +1,218 @@
+//! Finding a place in a tree and walking from there.
+
+use super::node::{self, At, Shape};
+use super::{MAX_HEIGHT, Root, Tree, corrupt};
+use crate::error::{Problem, Result};
+use crate::journal::Transaction;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub(super) at: At,
+    pub(super) index: usize,
+}
+
+/// A place in a tree: the way from the root to one record.
+///
+/// Changing the tree in any way other than [`Cursor::update`] makes the place stale; seek again.
+#[derive(Debug, Clone)]
+pub struct Cursor<T: Tree> {
+    pub(super) tree: T,
+    /// By level, leaf first.
+    pub(super) steps: [Step; MAX_HEIGHT],
+    pub(super) height: usize,
+    /// Whether the way ends at a record.
+    pub(super) found: bool,
+}
+
+impl<T: Tree> Cursor<T> {
+    /// A cursor that is nowhere yet.
+    pub fn new(tree: T) -> Self {
+        Self { tree, steps: [Step { at: At::Inline, index: 0 }; MAX_HEIGHT], height: 0, found: false }
+    }
+
+    /// Goes to the last record with a key of at most `key`.
+    ///
+    /// # Errors
+    /// Those of reading the tree.
+    pub fn seek_le(&mut self, tx: &mut Transaction<'_>, key: &T::Key) -> Result<Option<T::Rec>> {
+        self.descend(tx, |tree, shape, bytes| shape.count_le(tree, bytes, key).checked_sub(1))
+    }
+
+    /// Goes to the first record with a key of at least `key`.
+    ///
+    /// # Errors
+    /// Those of reading the tree.
+    pub fn seek_ge(&mut self, tx: &mut Transaction<'_>, key: &T::Key) -> Result<Option<T::Rec>> {
+        match self.seek_le(tx, key)? {
+            Some(rec) if T::key(&rec) == *key => Ok(Some(rec)),
+            Some(_) => self.next(tx),
+            None => self.seek_first(tx),
+        }
+    }
+
+    /// Goes to the first record.
+    ///
+    /// # Errors
+    /// Those of reading the tree.
+    pub fn seek_first(&mut self, tx: &mut Transaction<'_>) -> Result<Option<T::Rec>> {
+        self.descend(tx, |_, _, _| Some(0))
+    }
+
+    /// Goes to the last record.
+    ///
+    /// # Errors
+    /// Those of reading the tree.
+    pub fn seek_last(&mut self, tx: &mut Transaction<'_>) -> Result<Option<T::Rec>> {
+        self.descend(tx, |_, shape, _| shape.numrecs.checked_sub(1))
+    }
+
+    fn descend(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        choose: impl Fn(&T, &Shape, &[u8]) -> Option<usize>,
+    ) -> Result<Option<T::Rec>> {
+        let mut at = self.start(tx)?;
+        for level in (0..self.height).rev() {
+            let shape = node::shape(&self.tree, tx, at, level)?;
+            let bytes = tx.read(&shape.locator)?;
+            let chosen = choose(&self.tree, &shape, bytes);
+            self.steps[level] = Step { at, index: chosen.unwrap_or(0) };
+            if level == 0 {
+                self.found = chosen.is_some_and(|index| index < shape.numrecs);
+                return Ok(self.found.then(|| shape.rec(&self.tree, bytes, self.steps[0].index)));
+            }
+            at = At::Block(shape.ptr::<T>(bytes, self.steps[level].index));
+        }
+        Ok(None)
+    }
+
+    fn start(&mut self, tx: &mut Transaction<'_>) -> Result<At> {
+        let (at, height) = match self.tree.root(tx)? {
+            Root::Block { ptr, height } => (At::Block(ptr), height),
+            Root::Inline(inline) => (At::Inline, inline.level + 1),
+        };
+        if height == 0 || height > MAX_HEIGHT {
+            let problem = Problem::Bounds { field: "levels of the tree", found: height as u64 };
+            return Err(corrupt(crate::units::Daddr::NULL, &self.tree, problem));
+        }
+        self.height = height;
+        Ok(at)
+    }
+
+    /// The record here, if there is one.
+    ///
+    /// # Errors
+    /// Those of reading the tree.
+    pub fn rec(&self, tx: &mut Transaction<'_>) -> Result<Option<T::Rec>> {
+        if !self.found {
+            return Ok(None);
+        }
+        let shape = node::shape(&self.tree, tx, self.steps[0].at, 0)?;
+        let bytes = tx.read(&shape.locator)?;
+        let index = self.steps[0].index;
+        Ok((index < shape.numrecs).then(|| shape.rec(&self.tree, bytes, index)))
+    }
+
+    /// Goes to the record behind this one; past the last one the cursor is nowhere.
+    ///
+    /// # Errors
+    /// Those of reading the tree.
+    pub fn next(&mut self, tx: &mut Transaction<'_>) -> Result<Option<T::Rec>> {
+        self.step(tx, |index, numrecs| (index + 1 < numrecs).then_some(index + 1), |_| 0)
+    }
+
+    /// Goes to the record before this one; before the first one the cursor is nowhere.
+    ///
+    /// # Errors
+    /// Those of reading the tree.
+    pub fn prev(&mut self, tx: &mut Transaction<'_>) -> Result<Option<T::Rec>> {
+        self.step(tx, |index, _| index.checked_sub(1), |numrecs| numrecs - 1)
+    }
+
+    /// Climbs to the first level that has a neighbouring entry, then descends along its edge.
+    fn step(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        neighbour: impl Fn(usize, usize) -> Option<usize>,
+        edge: impl Fn(usize) -> usize,
+    ) -> Result<Option<T::Rec>> {
+        if !self.found {
+            return Ok(None);
+        }
+        for level in 0..self.height {
+            let step = self.steps[level];
+            let shape = node::shape(&self.tree, tx, step.at, level)?;
+            if let Some(index) = neighbour(step.index, shape.numrecs) {
+                self.steps[level].index = index;
+                return self.descend_edge(tx, level, edge);
+            }
+        }
+        self.found = false;
+        Ok(None)
+    }
+
+    fn descend_edge(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        from_level: usize,
+        edge: impl Fn(usize) -> usize,
+    ) -> Result<Option<T::Rec>> {
+        for level in (0..from_level).rev() {
+            let above = self.steps[level + 1];
+            let shape = node::shape(&self.tree, tx, above.at, level + 1)?;
+            let at = At::Block(shape.ptr::<T>(tx.read(&shape.locator)?, above.index));
+            let shape = node::shape(&self.tree, tx, at, level)?;
+            if shape.numrecs == 0 {
+                let problem = Problem::Rule("empty block inside a tree");
+                return Err(corrupt(shape.locator.daddr, &self.tree, problem));
+            }
+            self.steps[level] = Step { at, index: edge(shape.numrecs) };
+        }
+        self.rec(tx)
+    }
+
+    /// Replaces the record here by one that sorts to the same place.
+    ///
+    /// # Errors
+    /// Those of reading the tree.
+    pub fn update(&mut self, tx: &mut Transaction<'_>, rec: &T::Rec) -> Result<()> {
+        debug_assert!(self.found, "update needs a record");
+        let shape = node::shape(&self.tree, tx, self.steps[0].at, 0)?;
+        node::set_rec(&self.tree, tx, &shape, self.steps[0].index, rec)?;
+        self.fix_keys(tx, 0)
+    }
+
+    /// Carries the keys of the node at `level` up the tree as far as they changed.
+    pub(super) fn fix_keys(&self, tx: &mut Transaction<'_>, level: usize) -> Result<()> {
+        for level in level..self.height - 1 {
+            // Without high keys, only a new first record is seen from above.
+            if !T::OVERLAPPING && self.steps[level].index > 0 {
+                return Ok(());
+            }
+            let changed = self.refresh_keys(tx, level + 1, self.steps[level + 1].index, self.steps[level].at)?;
+            if !changed {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the keys of `child` in entry `index` of the node at `level`; says whether they changed.
+    pub(super) fn refresh_keys(
+        &self,
+        tx: &mut Transaction<'_>,
+        level: usize,
+        index: usize,
+        child: At,
+    ) -> Result<bool> {
+        let keys = node::keys(&self.tree, tx, child, level - 1)?;
+        let shape = node::shape(&self.tree, tx, self.steps[level].at, level)?;
+        let bytes = tx.read(&shape.locator)?;
+        let same_low = shape.key(&self.tree, bytes, index) == keys.0;
+        if same_low && (!T::OVERLAPPING || shape.high(&self.tree, bytes, index) == keys.1) {
+            return Ok(false);
+        }
+        node::set_keys::<T>(tx, &shape, index, &keys)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,354 @@
+//! Access to the entries of one block of a tree.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::{Inline, Root, Sizes, Tree, corrupt};
+use crate::error::{Problem, Result};
+use crate::format::btree::{LEFTSIB_AT, LEVEL_AT, NUMRECS_AT};
+use crate::format::header::{be_u16, be_u32, be_u64, put};
+use crate::journal::{Locator, Transaction};
+
+/// One block of a tree, or the root inside an inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum At {
+    Inline,
+    Block(u64),
+}
+
+/// Where the entries of a node stand.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    pub(super) locator: Locator,
+    pub(super) level: usize,
+    pub(super) numrecs: usize,
+    pub(super) maxrecs: usize,
+    /// Offset of the first record or key.
+    first_at: usize,
+    /// Offset of the first pointer.
+    ptrs_at: usize,
+}
+
+/// Entries taken out of a node: records or keys, and pointers.
+pub(super) struct Entries {
+    pub(super) heads: Vec<u8>,
+    pub(super) ptrs: Vec<u8>,
+}
+
+/// Which neighbour of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Left,
+    Right,
+}
+
+impl Shape {
+    fn head_bytes<T: Tree>(&self) -> usize {
+        if self.level == 0 { T::REC_BYTES } else { Sizes::<T>::KEYS }
+    }
+
+    fn head_at<T: Tree>(&self, index: usize) -> usize {
+        self.first_at + index * self.head_bytes::<T>()
+    }
+
+    fn ptr_at<T: Tree>(&self, index: usize) -> usize {
+        self.ptrs_at + index * Sizes::<T>::PTR
+    }
+
+    pub(super) fn rec<T: Tree>(&self, tree: &T, bytes: &[u8], index: usize) -> T::Rec {
+        let at = self.head_at::<T>(index);
+        tree.decode(&bytes[at..at + T::REC_BYTES])
+    }
+
+    /// Lowest key of entry `index`.
+    pub(super) fn key<T: Tree>(&self, tree: &T, bytes: &[u8], index: usize) -> T::Key {
+        let at = self.head_at::<T>(index);
+        if self.level == 0 { T::key(&self.rec(tree, bytes, index)) } else { T::decode_key(&bytes[at..]) }
+    }
+
+    /// Highest key of entry `index`.
+    pub(super) fn high<T: Tree>(&self, tree: &T, bytes: &[u8], index: usize) -> T::Key {
+        let at = self.head_at::<T>(index) + T::KEY_BYTES;
+        if self.level == 0 { T::high_key(&self.rec(tree, bytes, index)) } else { T::decode_key(&bytes[at..]) }
+    }
+
+    pub(super) fn ptr<T: Tree>(&self, bytes: &[u8], index: usize) -> u64 {
+        let at = self.ptr_at::<T>(index);
+        if T::LONG { be_u64(bytes, at) } else { be_u32(bytes, at).into() }
+    }
+
+    /// Number of entries whose lowest key is at most `key`.
+    pub(super) fn count_le<T: Tree>(&self, tree: &T, bytes: &[u8], key: &T::Key) -> usize {
+        let (mut low, mut high) = (0, self.numrecs);
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.key(tree, bytes, middle) <= *key { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+}
+
+/// Finds the shape of a node that must be on `level`.
+pub(super) fn shape<T: Tree>(tree: &T, tx: &mut Transaction<'_>, at: At, level: usize) -> Result<Shape> {
+    match at {
+        At::Block(ptr) => block_shape(tree, tx, ptr, level),
+        At::Inline => match tree.root(tx)? {
+            Root::Inline(inline) => {
+                let shape = inline_shape::<T>(inline);
+                if shape.level != level || shape.numrecs > shape.maxrecs || (level > 0 && shape.numrecs == 0) {
+                    let problem = Problem::Bounds { field: "numrecs", found: shape.numrecs as u64 };
+                    return Err(corrupt(shape.locator.daddr, tree, problem));
+                }
+                Ok(shape)
+            }
+            Root::Block { .. } => unreachable!("a root does not move out of its inode"),
+        },
+    }
+}
+
+fn inline_shape<T: Tree>(inline: Inline) -> Shape {
+    let maxrecs = Sizes::<T>::max_inline(inline.fork_bytes, inline.level);
+    let first_at = inline.fork_at + if inline.level == 0 { 0 } else { 4 };
+    Shape {
+        ptrs_at: first_at + maxrecs * Sizes::<T>::KEYS,
+        locator: inline.locator,
+        level: inline.level,
+        numrecs: inline.numrecs,
+        maxrecs,
+        first_at,
+    }
+}
+
+/// Where the block `ptr` lies.
+pub(super) fn locator<T: Tree>(tree: &T, tx: &Transaction<'_>, ptr: u64) -> Result<Locator> {
+    let geometry = tx.geometry();
+    let Some(daddr) = tree.daddr(geometry, ptr) else {
+        let problem = Problem::Bounds { field: "block pointer", found: ptr };
+        return Err(corrupt(crate::units::Daddr::NULL, tree, problem));
+    };
+    Ok(Locator::new(T::KINDS, daddr, geometry.blocksize, Some(tree.owner())))
+}
+
+fn block_shape<T: Tree>(tree: &T, tx: &mut Transaction<'_>, ptr: u64, level: usize) -> Result<Shape> {
+    let locator = locator(tree, tx, ptr)?;
+    let bytes = tx.read(&locator)?;
+    let numrecs = usize::from(be_u16(bytes, NUMRECS_AT));
+    let found = usize::from(be_u16(bytes, LEVEL_AT));
+    if found != level {
+        let problem = Problem::Value { field: "level", expected: level as u64, found: found as u64 };
+        return Err(corrupt(locator.daddr, tree, problem));
+    }
+    let shape = with_entries::<T>(locator, level, numrecs);
+    if numrecs > shape.maxrecs || (level > 0 && numrecs == 0) {
+        let problem = Problem::Bounds { field: "numrecs", found: numrecs as u64 };
+        return Err(corrupt(shape.locator.daddr, tree, problem));
+    }
+    Ok(shape)
+}
+
+fn with_entries<T: Tree>(locator: Locator, level: usize, numrecs: usize) -> Shape {
+    let maxrecs = Sizes::<T>::max(locator.len_bytes as usize, level);
+    let first_at = Sizes::<T>::HEADER;
+    Shape { ptrs_at: first_at + maxrecs * Sizes::<T>::KEYS, locator, level, numrecs, maxrecs, first_at }
+}
+
+/// Shape of a block that was just created: a node may be empty only in that moment.
+pub(super) fn empty_shape<T: Tree>(tree: &T, tx: &Transaction<'_>, ptr: u64, level: usize) -> Result<Shape> {
+    Ok(with_entries::<T>(locator(tree, tx, ptr)?, level, 0))
+}
+
+/// Shape of a root in an inode whose entries were just taken out.
+pub(super) fn empty_inline<T: Tree>(tree: &T, tx: &mut Transaction<'_>) -> Result<Shape> {
+    match tree.root(tx)? {
+        Root::Inline(inline) => Ok(inline_shape::<T>(Inline { numrecs: 0, ..inline })),
+        Root::Block { .. } => unreachable!("a root does not move out of its inode"),
+    }
+}
+
+/// Stores how many entries a node has.
+fn set_numrecs<T: Tree>(
+    tree: &T,
+    tx: &mut Transaction<'_>,
+    at: At,
+    shape: &Shape,
+    numrecs: usize,
+) -> Result<()> {
+    match at {
+        At::Inline => tree.set_inline(tx, shape.level, numrecs),
+        At::Block(_) => {
+            let bytes = tx.modify(&shape.locator, NUMRECS_AT..NUMRECS_AT + 2)?;
+            put(bytes, NUMRECS_AT, &(numrecs as u16).to_be_bytes());
+            Ok(())
+        }
+    }
+}
+
+/// Overwrites record `index` of a leaf.
+pub(super) fn set_rec<T: Tree>(
+    tree: &T,
+    tx: &mut Transaction<'_>,
+    shape: &Shape,
+    index: usize,
+    rec: &T::Rec,
+) -> Result<()> {
+    let at = shape.head_at::<T>(index);
+    let bytes = tx.modify(&shape.locator, at..at + T::REC_BYTES)?;
+    tree.encode(rec, &mut bytes[at..at + T::REC_BYTES]);
+    Ok(())
+}
+
+/// Overwrites the keys of entry `index` of a node.
+pub(super) fn set_keys<T: Tree>(
+    tx: &mut Transaction<'_>,
+    shape: &Shape,
+    index: usize,
+    keys: &(T::Key, T::Key),
+) -> Result<()> {
+    let at = shape.head_at::<T>(index);
+    let bytes = tx.modify(&shape.locator, at..at + Sizes::<T>::KEYS)?;
+    T::encode_key(&keys.0, &mut bytes[at..]);
+    if T::OVERLAPPING {
+        T::encode_key(&keys.1, &mut bytes[at + T::KEY_BYTES..]);
+    }
+    Ok(())
+}
+
+/// Takes entries out of a node; what is behind them moves down.
+pub(super) fn take<T: Tree>(
+    tree: &T,
+    tx: &mut Transaction<'_>,
+    at: At,
+    shape: &Shape,
+    range: Range<usize>,
+) -> Result<Entries> {
+    let heads = shape.head_at::<T>(range.start)..shape.head_at::<T>(range.end);
+    let heads_end = shape.head_at::<T>(shape.numrecs);
+    let bytes = tx.modify(&shape.locator, heads.start..heads_end)?;
+    let taken_heads = bytes[heads.clone()].to_vec();
+    bytes.copy_within(heads.end..heads_end, heads.start);
+    let mut taken_ptrs = Vec::new();
+    if shape.level > 0 {
+        let ptrs = shape.ptr_at::<T>(range.start)..shape.ptr_at::<T>(range.end);
+        let ptrs_end = shape.ptr_at::<T>(shape.numrecs);
+        let bytes = tx.modify(&shape.locator, ptrs.start..ptrs_end)?;
+        taken_ptrs = bytes[ptrs.clone()].to_vec();
+        bytes.copy_within(ptrs.end..ptrs_end, ptrs.start);
+    }
+    set_numrecs(tree, tx, at, shape, shape.numrecs - range.len())?;
+    Ok(Entries { heads: taken_heads, ptrs: taken_ptrs })
+}
+
+/// Puts entries into a node in front of entry `index`. They must fit.
+pub(super) fn insert<T: Tree>(
+    tree: &T,
+    tx: &mut Transaction<'_>,
+    at: At,
+    shape: &Shape,
+    index: usize,
+    entries: &Entries,
+) -> Result<()> {
+    let count = entries.heads.len() / shape.head_bytes::<T>();
+    let start = shape.head_at::<T>(index);
+    let end = shape.head_at::<T>(shape.numrecs);
+    let bytes = tx.modify(&shape.locator, start..end + entries.heads.len())?;
+    bytes.copy_within(start..end, start + entries.heads.len());
+    put(bytes, start, &entries.heads);
+    if shape.level > 0 {
+        let start = shape.ptr_at::<T>(index);
+        let end = shape.ptr_at::<T>(shape.numrecs);
+        let bytes = tx.modify(&shape.locator, start..end + entries.ptrs.len())?;
+        bytes.copy_within(start..end, start + entries.ptrs.len());
+        put(bytes, start, &entries.ptrs);
+    }
+    set_numrecs(tree, tx, at, shape, shape.numrecs + count)
+}
+
+/// An entry for a leaf.
+pub(super) fn leaf_entry<T: Tree>(tree: &T, rec: &T::Rec) -> Entries {
+    let mut heads = alloc::vec![0; T::REC_BYTES];
+    tree.encode(rec, &mut heads);
+    Entries { heads, ptrs: Vec::new() }
+}
+
+/// An entry for a node: the child `ptr` with its lowest and highest key.
+pub(super) fn node_entry<T: Tree>(keys: &(T::Key, T::Key), ptr: u64) -> Entries {
+    let mut heads = alloc::vec![0; Sizes::<T>::KEYS];
+    T::encode_key(&keys.0, &mut heads);
+    if T::OVERLAPPING {
+        T::encode_key(&keys.1, &mut heads[T::KEY_BYTES..]);
+    }
+    let wide = ptr.to_be_bytes();
+    let ptrs = wide[wide.len() - Sizes::<T>::PTR..].to_vec();
+    Entries { heads, ptrs }
+}
+
+/// Lowest and highest key of a node that is not empty.
+pub(super) fn keys<T: Tree>(
+    tree: &T,
+    tx: &mut Transaction<'_>,
+    at: At,
+    level: usize,
+) -> Result<(T::Key, T::Key)> {
+    let shape = shape(tree, tx, at, level)?;
+    let bytes = tx.read(&shape.locator)?;
+    if shape.numrecs == 0 {
+        return Err(corrupt(shape.locator.daddr, tree, Problem::Rule("empty block inside a tree")));
+    }
+    let low = shape.key(tree, bytes, 0);
+    let high = if T::OVERLAPPING {
+        (0..shape.numrecs).map(|index| shape.high(tree, bytes, index)).max().unwrap_or(low)
+    } else {
+        low
+    };
+    Ok((low, high))
+}
+
+/// Address of a block's neighbour on its level.
+pub(super) fn sibling<T: Tree>(
+    tree: &T,
+    tx: &mut Transaction<'_>,
+    ptr: u64,
+    side: Side,
+) -> Result<Option<u64>> {
+    let locator = locator(tree, tx, ptr)?;
+    let bytes = tx.read(&locator)?;
+    let at = sibling_at::<T>(side);
+    let (found, null) = if T::LONG {
+        (be_u64(bytes, at), u64::MAX)
+    } else {
+        (be_u32(bytes, at).into(), u64::from(u32::MAX))
+    };
+    Ok((found != null).then_some(found))
+}
+
+/// Stores the address of a block's neighbour.
+pub(super) fn set_sibling<T: Tree>(
+    tree: &T,
+    tx: &mut Transaction<'_>,
+    ptr: u64,
+    side: Side,
+    sibling: Option<u64>,
+) -> Result<()> {
+    let locator = locator(tree, tx, ptr)?;
+    let at = sibling_at::<T>(side);
+    let bytes = tx.modify(&locator, at..at + Sizes::<T>::PTR)?;
+    let wide = sibling.unwrap_or(u64::MAX).to_be_bytes();
+    put(bytes, at, &wide[wide.len() - Sizes::<T>::PTR..]);
+    Ok(())
+}
+
+fn sibling_at<T: Tree>(side: Side) -> usize {
+    match side {
+        Side::Left => LEFTSIB_AT,
+        Side::Right => LEFTSIB_AT + Sizes::<T>::PTR,
+    }
+}
+
+/// Makes `ptr` an empty block on `level` without neighbours.
+pub(super) fn create<T: Tree>(tree: &T, tx: &mut Transaction<'_>, ptr: u64, level: usize) -> Result<()> {
+    let locator = locator(tree, tx, ptr)?;
+    let bytes = tx.create(&locator);
+    put(bytes, LEVEL_AT, &(level as u16).to_be_bytes());
+    set_sibling(tree, tx, ptr, Side::Left, None)?;
+    set_sibling(tree, tx, ptr, Side::Right, None)
+}

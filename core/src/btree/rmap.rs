@@ -1,0 +1,71 @@
+//! The tree of reverse mappings: who owns which blocks.
+//!
+//! Source: "Reverse-Mapping B+tree".
+
+use super::ag_headers::{agf, agf_mut};
+use super::free_space::ag_ptr;
+use super::{Root, Tree};
+use crate::error::Result;
+use crate::format::BlockKind;
+use crate::format::btree::{RmapKey, RmapRec};
+use crate::geometry::Geometry;
+use crate::journal::Transaction;
+use crate::units::{AgNumber, Daddr};
+
+/// Reverse mappings of an AG. Shared blocks have several, so records overlap.
+#[derive(Debug, Clone, Copy)]
+pub struct Rmapbt(pub AgNumber);
+
+impl Tree for Rmapbt {
+    type Rec = RmapRec;
+    type Key = RmapKey;
+
+    const KINDS: &'static [BlockKind] = &[BlockKind::Rmapbt];
+    const REC_BYTES: usize = RmapRec::BYTES;
+    const KEY_BYTES: usize = RmapKey::BYTES;
+    const OVERLAPPING: bool = true;
+
+    fn decode(&self, bytes: &[u8]) -> RmapRec {
+        RmapRec::decode(bytes)
+    }
+
+    fn encode(&self, rec: &RmapRec, bytes: &mut [u8]) {
+        rec.encode(bytes);
+    }
+
+    fn decode_key(bytes: &[u8]) -> RmapKey {
+        RmapKey::decode(bytes)
+    }
+
+    fn encode_key(key: &RmapKey, bytes: &mut [u8]) {
+        key.encode(bytes);
+    }
+
+    fn key(rec: &RmapRec) -> RmapKey {
+        RmapKey::low(rec)
+    }
+
+    fn high_key(rec: &RmapRec) -> RmapKey {
+        RmapKey::high(rec)
+    }
+
+    fn owner(&self) -> u64 {
+        self.0.0.into()
+    }
+
+    fn daddr(&self, geometry: &Geometry, ptr: u64) -> Option<Daddr> {
+        ag_ptr(geometry, self.0, ptr)
+    }
+
+    fn root(&self, tx: &mut Transaction<'_>) -> Result<Root> {
+        let agf = agf(tx, self.0)?;
+        Ok(Root::Block { ptr: agf.rmap_root.get().into(), height: agf.rmap_level.get() as usize })
+    }
+
+    fn set_root(&self, tx: &mut Transaction<'_>, ptr: u64, height: usize) -> Result<()> {
+        let agf = agf_mut(tx, self.0)?;
+        agf.rmap_root.set(ptr as u32);
+        agf.rmap_level.set(height as u32);
+        Ok(())
+    }
+}
