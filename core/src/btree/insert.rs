@@ -64,11 +64,12 @@ impl<T: Tree> Cursor<T> {
             let Some((index, neighbour)) = self.neighbour(tx, level, side)? else { continue };
             let there = node::shape(&self.tree, tx, neighbour, level)?;
             let room = there.maxrecs - there.numrecs;
-            if room == 0 {
+            // Both must have room afterwards: the new record may sort to either.
+            if room < 2 {
                 continue;
             }
             let shape = node::shape(&self.tree, tx, here, level)?;
-            let count = room.div_ceil(2).min(shape.numrecs - 1);
+            let count = (room / 2).min(shape.numrecs - 1);
             let (range, target) = match side {
                 Side::Left => (0..count, there.numrecs),
                 Side::Right => (shape.numrecs - count..shape.numrecs, 0),
