@@ -1,8 +1,10 @@
 //! What a volume shows, as a value: the kernel's view, xfskit's and a model's are compared as trees.
 
 mod host;
+mod volume;
 
 pub use host::{from_mount, plain_files};
+pub use volume::{extents_of, from_volume};
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
