@@ -4,6 +4,7 @@
 //! xfsprogs), [`populate`] has the kernel fill a volume, [`tree`] takes a snapshot of what a volume shows, and
 //! [`golden`] keeps small images for machines where none of that is possible.
 
+pub mod cli;
 pub mod extents;
 pub mod fuzz;
 pub mod golden;

@@ -163,6 +163,24 @@ impl Patch {
     }
 }
 
+/// Overwrites a name or target that is kept inside an inode with another of the same length, and mends the CRC.
+///
+/// # Panics
+/// If no inode holds it.
+pub fn twist(image: &mut [u8], from: &[u8], to: &[u8]) {
+    assert_eq!(from.len(), to.len(), "lengths of names");
+    let mut is_found = false;
+    for block in metadata_blocks(image).into_iter().filter(|block| block.magic == "IN") {
+        let bytes = &mut image[block.range];
+        let Some(at) = bytes.windows(from.len()).position(|window| window == from) else { continue };
+        bytes[at..at + to.len()].copy_from_slice(to);
+        let crc = crc_of(bytes, block.crc_at);
+        bytes[block.crc_at..block.crc_at + 4].copy_from_slice(&crc.to_le_bytes());
+        is_found = true;
+    }
+    assert!(is_found, "no inode holds {from:?}");
+}
+
 fn crc_of(block: &[u8], crc_at: usize) -> u32 {
     let crc = crc32c::crc32c(&block[..crc_at]);
     let crc = crc32c::crc32c_append(crc, &[0; 4]);

@@ -15,6 +15,19 @@ impl Maker<'_> {
         self.nodes();
         self.names_nobody_expects();
         self.owners();
+        self.names_to_be_twisted();
+    }
+
+    /// Short directories whose names a test can overwrite with hostile ones of the same length.
+    fn names_to_be_twisted(&mut self) {
+        let dir = self.folder("innocent");
+        std::os::unix::fs::symlink("../../escaped", dir.join("link")).expect("symlink");
+        let sub = self.folder("innocent/lin2");
+        self.file(&sub.join("file"), 9);
+        let names = self.folder("innocent/names");
+        for name in ["up-escaped", "ab-escaped", "i-slash", "i-nul-", "dt"] {
+            self.file(&names.join(name), 9);
+        }
     }
 
     fn symlinks(&mut self) {

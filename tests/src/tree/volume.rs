@@ -22,10 +22,11 @@ pub fn from_volume(volume: &mut Volume) -> Result<Tree> {
     while let Some((dir, prefix)) = pending.pop() {
         for found in volume.read_dir(dir)? {
             let path = format!("{prefix}/{}", escape(&found.name));
-            if !known.contains_key(&found.ino) {
-                known.insert(found.ino, entry_of(volume, found.ino)?);
-            }
-            let entry = known[&found.ino].clone();
+            let entry = match known.get(&found.ino) {
+                Some(entry) => entry.clone(),
+                None => entry_of(volume, found.ino)?,
+            };
+            known.insert(found.ino, entry.clone());
             assert_eq!(found.file_type.map(kind_of), Some(entry.kind), "type of {path} in its directory");
             if entry.kind == Kind::Directory {
                 pending.push((found.ino, path.clone()));
