@@ -89,6 +89,38 @@ impl Tree {
         Some(format!("{count} differences between {left} and {right}:\n{}", lines.join("\n")))
     }
 
+    /// The part of the tree below a directory, which becomes its root.
+    ///
+    /// # Panics
+    /// If there is no such directory.
+    pub fn below(&self, dir: &str) -> Self {
+        let prefix = format!("{dir}/");
+        let inside = self.entries.iter().filter_map(|(path, entry)| {
+            path.strip_prefix(&prefix).map(|rest| (format!("/{rest}"), entry.clone()))
+        });
+        let root = ("/".to_owned(), self.entries[dir].clone());
+        Self { entries: inside.chain([root]).collect() }
+    }
+
+    /// The tree without a directory and all that lies below it.
+    pub fn without(&self, dir: &str) -> Self {
+        let prefix = format!("{dir}/");
+        let outside = self.entries.iter().filter(|(path, _)| *path != dir && !path.starts_with(&prefix));
+        Self { entries: outside.map(|(path, entry)| (path.clone(), entry.clone())).collect() }
+    }
+
+    /// Forgets what a copy can't keep: inode numbers, allocated space, times but that of modification, sizes of directories.
+    pub fn as_copied(mut self) -> Self {
+        for entry in self.entries.values_mut() {
+            (entry.ino, entry.blocks) = (None, None);
+            (entry.atime, entry.ctime, entry.crtime) = (None, None, None);
+            if entry.kind == Kind::Directory {
+                entry.size = None;
+            }
+        }
+        self
+    }
+
     /// Asserts that two trees are equal.
     ///
     /// # Panics
