@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Finding;
 
 /// Names at the top of the repository.
-const TOP: [&str; 17] = [
+const TOP: [&str; 18] = [
     ".cargo",
     ".ci",
     ".gitignore",
@@ -20,6 +20,7 @@ const TOP: [&str; 17] = [
     "bench",
     "core",
     "deny.toml",
+    "fuzz",
     "rustfmt.toml",
     "tests",
     "wasi-cli",
