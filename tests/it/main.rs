@@ -3,3 +3,4 @@
 mod fuzz;
 mod golden;
 mod harness;
+mod mkfs;
