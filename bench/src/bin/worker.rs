@@ -4,9 +4,13 @@
 //! through xfskit. `write BYTES` writes from the start on; `overwrite COUNT SEED` writes COUNT pieces of 4 KiB, aligned, all over
 //! the file; `read` reads all of it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::process::ExitCode;
+
+use xfskit::Volume;
+use xfskit::device::FileDevice;
+use xfskit::volume::{Follow, OpenOptions};
 
 /// Bytes per call in sequential work.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -22,6 +26,7 @@ fn main() -> ExitCode {
         ["host", "write", file, bytes] => host_write(file, bytes),
         ["host", "overwrite", file, count, seed] => host_overwrite(file, count, seed),
         ["host", "read", file] => host_read(file),
+        ["image", image, "read", path] => image_read(image, path),
         _ => Err("not a work that is known".into()),
     };
     match outcome {
@@ -46,7 +51,7 @@ fn host_write(path: &str, bytes: &str) -> Outcome {
 }
 
 fn host_overwrite(path: &str, count: &str, seed: &str) -> Outcome {
-    let mut file = OpenOptions::new().write(true).open(path)?;
+    let mut file = fs::OpenOptions::new().write(true).open(path)?;
     let pieces = file.metadata()?.len() / u64::try_from(PIECE_BYTES)?;
     let piece = pattern(PIECE_BYTES, 2);
     let mut random = Random::new(seed.parse()?);
@@ -63,6 +68,23 @@ fn host_read(path: &str) -> Outcome {
     let mut chunk = vec![0; CHUNK_BYTES];
     while file.read(&mut chunk)? > 0 {}
     Ok(())
+}
+
+fn image_read(image: &str, path: &str) -> Outcome {
+    let device = FileDevice::new(File::open(image)?, true)?;
+    let mut options = OpenOptions::default();
+    options.read_only = true;
+    let mut volume = Volume::open(Box::new(device), &options)?;
+    let ino = volume.resolve(path.as_bytes(), Follow::Yes)?;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut offset = 0;
+    loop {
+        let length = volume.read(ino, offset, &mut chunk)?;
+        if length == 0 {
+            return Ok(());
+        }
+        offset += u64::try_from(length)?;
+    }
 }
 
 /// Bytes that are neither zeros nor all the same.
