@@ -47,7 +47,7 @@ fn kernel_agrees_with_the_model() {
         let mut generator = Generator::new(Limits::of(set), Rng::new(11));
         let mount = referee.mount(&image);
         for _ in 0..400 {
-            apply_on_mount(mount.path(), &generator.step());
+            apply_on_mount(mount.path(), &generator.kernel_step());
         }
         mount.unmount();
         let mount = referee.mount_read_only(&image);

@@ -69,6 +69,18 @@ pub enum Op {
     },
     Sync,
     Reopen,
+    /// The kernel only: allocates blocks without content, also past the end of the file.
+    Preallocate {
+        path: Vec<u8>,
+        offset_bytes: u64,
+        len_bytes: u64,
+    },
+    /// The kernel only: makes a hole.
+    Punch {
+        path: Vec<u8>,
+        offset_bytes: u64,
+        len_bytes: u64,
+    },
 }
 
 /// What operations stay within.
@@ -134,6 +146,23 @@ impl Generator {
                 return op;
             }
         }
+    }
+
+    /// The next operation for the kernel, which can do more.
+    pub fn kernel_step(&mut self) -> Op {
+        if !self.rng.chance(25) {
+            return self.step();
+        }
+        let Some(file) = self.any_file() else { return self.step() };
+        let size = self.model.content(file).len() as u64;
+        let (path, offset_bytes, len_bytes) = (self.model.path(file), self.offset(size), self.len());
+        self.model.inode_mut(file).mtime = None;
+        if self.rng.chance(50) {
+            return Op::Preallocate { path, offset_bytes, len_bytes };
+        }
+        let end = (offset_bytes + len_bytes).min(size).max(offset_bytes);
+        self.model.content_mut(file)[offset_bytes as usize..end as usize].fill(0);
+        Op::Punch { path, offset_bytes, len_bytes }
     }
 
     fn name(&mut self) -> Vec<u8> {

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::fs::{AtFlags, CWD, Gid, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, CWD, FallocateFlags, Gid, Timespec, Timestamps, Uid};
 
 use super::Op;
 use crate::referee::run;
@@ -45,6 +45,13 @@ pub fn apply_on_mount(root: &Path, op: &Op) {
         Op::Utimes { path, atime, mtime } => utimes(&host(path), *atime, *mtime),
         Op::Sync => File::open(root).and_then(|dir| rustix::fs::syncfs(dir).map_err(Into::into)),
         Op::Reopen => Ok(()),
+        Op::Preallocate { path, offset_bytes, len_bytes } => {
+            allocate(&host(path), FallocateFlags::KEEP_SIZE, *offset_bytes, *len_bytes)
+        }
+        Op::Punch { path, offset_bytes, len_bytes } => {
+            let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            allocate(&host(path), flags, *offset_bytes, *len_bytes)
+        }
     };
     done.unwrap_or_else(|error| panic!("the kernel refuses {op:?}: {error}"));
 }
@@ -62,6 +69,11 @@ fn create(path: &Path, mode: u16) -> std::io::Result<()> {
 fn mkdir(path: &Path, mode: u16) -> std::io::Result<()> {
     std::fs::DirBuilder::new().mode(0o700).create(path)?;
     std::fs::set_permissions(path, Permissions::from_mode(mode.into()))
+}
+
+fn allocate(path: &Path, flags: FallocateFlags, offset_bytes: u64, len_bytes: u64) -> std::io::Result<()> {
+    let file = open(path)?;
+    rustix::fs::fallocate(file, flags, offset_bytes, len_bytes).map_err(Into::into)
 }
 
 /// Shares a range; a length of 0 means up to the end of the source, as the system call has it.
