@@ -44,7 +44,7 @@ fn kernel_agrees_with_the_model() {
     for name in ["default_old", "blocks_1k_dirs_64k", "bare"] {
         let set = OptionSet::named(name);
         referee.mkfs(set, &image);
-        let mut generator = Generator::new(Limits::of(set), Rng::new(11));
+        let mut generator = Generator::new(Limits::of(set), Rng::new(Rng::seed_or(11)));
         let mount = referee.mount(&image);
         for _ in 0..400 {
             apply_on_mount(mount.path(), &generator.kernel_step());
