@@ -34,7 +34,7 @@ use shape::Shape;
 /// What a fresh volume looks like. Defaults are those of mkfs.xfs 7.2, without parent pointers.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "switches are named after the features that they turn on")]
+#[expect(missing_docs, reason = "switches are named after the features that they turn on")]
 pub struct FormatOptions {
     /// Bytes in a fsblock: a power of two, `1024..=65536`.
     pub block_size: u32,
