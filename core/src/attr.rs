@@ -1,7 +1,15 @@
-//! Extended attributes, in every form.
+//! Extended attributes: listed and found in every form.
+//!
+//! Few and small ones live in the inode (shortform), then in one leaf, then in a tree of leaves by hash (node form);
+//! values too large for a leaf have blocks of their own (remote).
+
+mod read;
+
+pub use read::{get, list, parents};
 
 use alloc::vec::Vec;
 
+use crate::format::attr::AttrFlags;
 use crate::units::Ino;
 
 /// Who an extended attribute is for; the prefix of its full name.
@@ -16,6 +24,31 @@ pub enum Namespace {
 }
 
 impl Namespace {
+    /// The namespace that flags name; `None` for parent pointers.
+    #[must_use]
+    pub fn from_flags(flags: AttrFlags) -> Option<Self> {
+        let namespace = flags.namespace();
+        if namespace.is_empty() {
+            Some(Self::User)
+        } else if namespace == AttrFlags::ROOT {
+            Some(Self::Trusted)
+        } else if namespace == AttrFlags::SECURE {
+            Some(Self::Security)
+        } else {
+            None
+        }
+    }
+
+    /// The flags that stand for it.
+    #[must_use]
+    pub const fn flags(self) -> AttrFlags {
+        match self {
+            Self::User => AttrFlags::empty(),
+            Self::Trusted => AttrFlags::ROOT,
+            Self::Security => AttrFlags::SECURE,
+        }
+    }
+
     /// The prefix, with its dot.
     #[must_use]
     pub const fn prefix(self) -> &'static [u8] {

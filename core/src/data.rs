@@ -1,3 +1,4 @@
 //! Contents of files.
 
 pub mod extents;
+pub mod read;

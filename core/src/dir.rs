@@ -1,9 +1,25 @@
-//! Directories, in every form.
+//! Directories: listed and searched in every form.
+//!
+//! Small ones live in the inode (shortform), then in one block with its own index (block form), then in data blocks
+//! with one leaf as index (leaf form), at last with a tree over many leaves and a free index (node form).
+
+pub mod da;
+mod list;
+mod lookup;
 
 use alloc::vec::Vec;
 
-use crate::format::inode::FileType;
-use crate::units::Ino;
+pub use list::list;
+pub use lookup::{Found, dir_hash, lookup};
+
+use crate::cache::Block;
+use crate::error::{Problem, Result};
+use crate::format::BlockKind;
+use crate::format::dir::data::BlockTail;
+use crate::format::inode::{FileType, fork_format};
+use crate::inode::{Fork, Inode, map_at};
+use crate::journal::{Locator, Transaction};
+use crate::units::{FileBlock, Ino};
 
 /// A name in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,4 +32,56 @@ pub struct DirEntry {
     pub file_type: Option<FileType>,
     /// Position in the directory: grows from entry to entry, and stays while the entry does.
     pub cookie: u64,
+}
+
+/// How a directory is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// In its inode.
+    Shortform,
+    /// In one block.
+    Block,
+    /// Data blocks with one leaf.
+    Leaf,
+    /// Data blocks with a tree of leaves and a free index.
+    Node,
+}
+
+/// The form of a directory.
+///
+/// # Errors
+/// [`Error::Corrupt`](crate::Error::Corrupt); those of the device.
+pub fn form(tx: &mut Transaction<'_>, dir: &Inode) -> Result<Form> {
+    if dir.core.format == fork_format::LOCAL {
+        return Ok(Form::Shortform);
+    }
+    let root = tx.geometry().dir_leaf_start();
+    if map_at(tx, dir, Fork::Data, root)?.is_none_or(|extent| extent.file_block > root) {
+        return Ok(Form::Block);
+    }
+    let space = da::Space::dir(tx.geometry());
+    match da::locate(tx, dir, space.fork, root, space.len_fsblocks, space.kinds)? {
+        Some(locator) if tx.block(&locator)?.kind == BlockKind::DirLeaf1 => Ok(Form::Leaf),
+        _ => Ok(Form::Node),
+    }
+}
+
+/// Where the data block at file block `at` lies; `None` when there is none.
+///
+/// # Errors
+/// [`Error::Corrupt`](crate::Error::Corrupt); those of the device.
+pub fn locate_data(tx: &mut Transaction<'_>, dir: &Inode, at: FileBlock) -> Result<Option<Locator>> {
+    let len_fsblocks = tx.geometry().dir_fsblocks();
+    da::locate(tx, dir, Fork::Data, at, len_fsblocks, &[BlockKind::DirData, BlockKind::DirBlock])
+}
+
+/// Byte behind the area for entries of a data block.
+///
+/// # Errors
+/// A tail that cannot be.
+pub fn entries_end(block: &Block) -> Result<usize, Problem> {
+    match block.kind {
+        BlockKind::DirBlock => Ok(BlockTail::decode(&block.bytes)?.leaf_at(block.bytes.len())),
+        _ => Ok(block.bytes.len()),
+    }
 }

@@ -6,13 +6,17 @@
 pub mod agf;
 pub mod agfl;
 pub mod agi;
+pub mod attr;
 pub mod btree;
 pub mod crc;
+pub mod da;
+pub mod dir;
 pub mod extent;
 pub mod features;
 pub mod header;
 pub mod inode;
 pub mod superblock;
+pub mod symlink;
 pub mod time;
 
 pub use header::BlockKind;

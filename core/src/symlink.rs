@@ -1,1 +1,65 @@
-//! (being written)
+//! Symbolic links: their targets, in the inode or in blocks.
+//!
+//! Source: "Symbolic Links".
+
+use alloc::vec::Vec;
+
+use crate::error::{Error, Place, Problem, Result};
+use crate::format::BlockKind;
+use crate::format::header::be_u32;
+use crate::format::inode::fork_format;
+use crate::format::symlink::{MAX_TARGET_BYTES, SYMLINK_HEADER_BYTES, SymlinkHeader};
+use crate::inode::{Fork, Inode, map_at};
+use crate::journal::{Locator, Transaction};
+use crate::units::FileBlock;
+
+/// The target of a symbolic link.
+///
+/// # Errors
+/// [`Error::Corrupt`]; those of the device.
+pub fn target(tx: &mut Transaction<'_>, link: &Inode) -> Result<Vec<u8>> {
+    let size = link.size();
+    if size == 0 || size > MAX_TARGET_BYTES {
+        return Err(link.corrupt(Problem::Bounds { field: "size", found: size }));
+    }
+    let target = match link.core.format {
+        fork_format::LOCAL => link.data_fork().get(..size as usize).unwrap_or_default().to_vec(),
+        _ => remote_target(tx, link, size as usize)?,
+    };
+    if target.contains(&0) {
+        return Err(link.corrupt(Problem::Rule("NUL in the target of a symlink")));
+    }
+    Ok(target)
+}
+
+fn remote_target(tx: &mut Transaction<'_>, link: &Inode, size: usize) -> Result<Vec<u8>> {
+    let blocksize = tx.geometry().blocksize;
+    let blocks = size.div_ceil(blocksize as usize - SYMLINK_HEADER_BYTES) as u64;
+    let end = FileBlock(blocks);
+    let mut at = FileBlock(0);
+    let mut target = Vec::with_capacity(size);
+    while target.len() < size {
+        let place = Place::file_block(link.ino, at);
+        let fail = |problem| Err(Error::corrupt("symlink", place, problem));
+        let mapped = map_at(tx, link, Fork::Data, at)?.and_then(|extent| extent.within(at, end));
+        let Some(extent) = mapped.filter(|extent| extent.file_block == at && !extent.unwritten) else {
+            return fail(Problem::Rule("target lies in a hole"));
+        };
+        let len_bytes = extent.len * blocksize;
+        let daddr = tx.geometry().daddr(extent.start);
+        let locator = Locator::new(&[BlockKind::Symlink], daddr, len_bytes, Some(link.ino.0));
+        let bytes = tx.read(&locator)?;
+        let offset = be_u32(bytes, core::mem::offset_of!(SymlinkHeader, offset));
+        let len = be_u32(bytes, core::mem::offset_of!(SymlinkHeader, bytes)) as usize;
+        if offset as usize != target.len() {
+            let (expected, found) = (target.len() as u64, offset.into());
+            return fail(Problem::Value { field: "offset", expected, found });
+        }
+        match bytes[SYMLINK_HEADER_BYTES..].get(..len) {
+            Some(piece) if len > 0 && target.len() + len <= size => target.extend_from_slice(piece),
+            _ => return fail(Problem::Bounds { field: "bytes", found: len as u64 }),
+        }
+        at = extent.file_end();
+    }
+    Ok(target)
+}

@@ -2,6 +2,7 @@
 //!
 //! All names and paths are bytes. Calls take inode numbers ([`Ino`]); [`Volume::resolve`] turns a path into one.
 
+mod path;
 mod read;
 mod types;
 
