@@ -15,6 +15,7 @@ pub mod extent;
 pub mod features;
 pub mod header;
 pub mod inode;
+pub mod log;
 pub mod superblock;
 pub mod symlink;
 pub mod time;

@@ -388,9 +388,6 @@ fn check_features(sb: &RawSuperblock) -> Result<()> {
     if incompat.intersects(Incompat::ZONED | Incompat::ZONE_GAPS) {
         return Err(Error::unsupported("zoned realtime device"));
     }
-    if incompat.contains(Incompat::NEEDSREPAIR) {
-        return Err(Error::unsupported("volume is flagged as needing repair (NEEDSREPAIR)"));
-    }
     if sb.inprogress != 0 {
         return Err(Error::unsupported("volume whose making was never finished (sb_inprogress)"));
     }

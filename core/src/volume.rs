@@ -2,6 +2,7 @@
 //!
 //! All names and paths are bytes. Calls take inode numbers ([`Ino`]); [`Volume::resolve`] turns a path into one.
 
+mod open;
 mod path;
 mod read;
 mod types;
@@ -10,6 +11,8 @@ pub use types::{
     DirEntry, ExtentPlace, FileExtent, FileType, Flags, Flags2, Follow, Namespace, ParentPointer, Stat,
     StatFs, Timestamp, XattrName,
 };
+
+use open::Policy;
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -61,8 +64,9 @@ impl Volume {
     /// [`Error::Unsupported`] names what cannot be read; [`Error::Corrupt`] says what is damaged.
     pub fn open(mut device: Box<dyn BlockDevice>, options: &OpenOptions) -> Result<Self> {
         let (geometry, superblock) = read_superblock(&mut *device)?;
-        let store = Store::new(device, Arc::new(geometry), superblock, options.cache_bytes.max(1 << 20));
-        Ok(Self { store, read_only: None, warnings: Vec::new(), now: Timestamp::default() })
+        let mut store = Store::new(device, Arc::new(geometry), superblock, options.cache_bytes.max(1 << 20));
+        let Policy { read_only, warnings } = Policy::of(&mut store, options)?;
+        Ok(Self { store, read_only, warnings, now: Timestamp::default() })
     }
 
     /// Shape of the volume.
