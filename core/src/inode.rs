@@ -5,4 +5,4 @@ mod verify;
 mod view;
 
 pub use fork::{Fork, extents_from, for_each_extent, map_at};
-pub use view::{Inode, locator, read};
+pub use view::{Inode, read};

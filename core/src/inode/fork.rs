@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use super::view::Inode;
+pub use crate::btree::bmap::Fork;
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::BlockKind;
 use crate::format::btree::{LEVEL_AT, LONG_HEADER_BYTES, NUMRECS_AT};
@@ -26,15 +27,6 @@ pub const FILE_END: FileBlock = FileBlock(1 << 54);
 
 /// Levels that a bmbt can have at most, generously: the number only bounds work on damaged bytes.
 const MAX_LEVELS: u16 = 16;
-
-/// One of the forks that are on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Fork {
-    /// Contents of a file, directory or symlink.
-    Data,
-    /// Extended attributes.
-    Attr,
-}
 
 /// The extent that holds file block `at`, or else the first one behind it.
 ///

@@ -8,13 +8,12 @@ use zerocopy::FromBytes;
 
 use super::fork::Fork;
 use super::verify;
+use crate::btree::bmap::inode_locator;
 use crate::error::{Error, Place, Problem, Result};
-use crate::format::BlockKind;
 use crate::format::header::be_u32;
 use crate::format::inode::{CORE_BYTES, Dinode, FileType, Flags, fork_format};
-use crate::geometry::Geometry;
-use crate::journal::{Locator, Transaction};
-use crate::units::{Daddr, Ino};
+use crate::journal::Transaction;
+use crate::units::Ino;
 
 /// A copy of an inode that is in use: its core was checked, and its forks lie inside it.
 #[derive(Debug, Clone)]
@@ -29,13 +28,6 @@ pub struct Inode {
     pub literal: Vec<u8>,
 }
 
-/// Where an inode lies. `ino` must be [valid](Geometry::is_valid_ino).
-#[must_use]
-pub fn locator(geometry: &Geometry, ino: Ino) -> Locator {
-    let daddr = Daddr(geometry.ino_byte(ino) >> 9);
-    Locator::new(&[BlockKind::Inode], daddr, geometry.inodesize, Some(ino.0))
-}
-
 /// Reads an inode that is in use.
 ///
 /// # Errors
@@ -46,7 +38,7 @@ pub fn read(tx: &mut Transaction<'_>, ino: Ino) -> Result<Inode> {
     if !tx.geometry().is_valid_ino(ino) {
         return fail(Problem::Bounds { field: "inode number", found: ino.0 });
     }
-    let at = locator(tx.geometry(), ino);
+    let at = inode_locator(tx.geometry(), ino);
     let bytes = tx.read(&at)?;
     let Ok((core, literal)) = Dinode::read_from_prefix(bytes) else {
         return fail(Problem::Rule("shorter than its core"));
