@@ -4,3 +4,4 @@ mod fuzz;
 mod golden;
 mod harness;
 mod mkfs;
+mod reading;
