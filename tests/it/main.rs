@@ -5,3 +5,4 @@ mod golden;
 mod harness;
 mod mkfs;
 mod reading;
+mod refusals;

@@ -163,6 +163,16 @@ impl Patch {
     }
 }
 
+/// Changes a big-endian field of 32 bits of the primary superblock, and mends the CRC.
+pub fn edit_superblock(image: &mut [u8], at: usize, change: impl Fn(u32) -> u32) {
+    let sector_bytes = usize::from(u16::from_be_bytes([image[102], image[103]]));
+    let block = &mut image[..sector_bytes];
+    let old = block[at..at + 4].iter().fold(0, |value, &byte| value << 8 | u32::from(byte));
+    block[at..at + 4].copy_from_slice(&change(old).to_be_bytes());
+    let crc = crc_of(block, 224);
+    block[224..228].copy_from_slice(&crc.to_le_bytes());
+}
+
 /// Overwrites a name or target that is kept inside an inode with another of the same length, and mends the CRC.
 ///
 /// # Panics
