@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use xfskit::Volume;
 use xfskit::device::{BlockDevice, FileDevice, MemoryDevice};
 use xfskit::volume::{Follow, OpenOptions};
 use xfskit_tests::extents::{fiemap, joined};
 use xfskit_tests::golden;
+use xfskit_tests::lazy::{LazyDevice, Resident, fetching};
 use xfskit_tests::options::OptionSet;
+use xfskit_tests::overlay::OverlayDevice;
 use xfskit_tests::populate::{Scale, deep_directory, populate};
 use xfskit_tests::referee::Referee;
 use xfskit_tests::temp::TempDir;
@@ -104,4 +107,21 @@ fn dirty_log_opens_read_only_and_says_so() {
     let reason = volume.read_only_reason().expect("read-only").to_owned();
     assert!(reason.contains("log"), "{reason}");
     assert!(volume.warnings().iter().any(|warning| warning.contains("log")), "{:?}", volume.warnings());
+}
+
+/// A device that has to fetch its bytes first: each call says what it wants, and works when it has it.
+#[test]
+fn missing_bytes_are_asked_for() {
+    let image = golden::named("small-blocks");
+    let bytes = Arc::new(image.image());
+    let resident = Resident::default();
+    let open = || {
+        let device = LazyDevice::new(OverlayDevice::new(bytes.clone()), resident.clone());
+        Volume::open(Box::new(device), &OpenOptions::default())
+    };
+    let mut volume = fetching(&resident, open).expect("open");
+    let opened_with = resident.lock().expect("no panic while it was held").len();
+    assert!(opened_with < 40, "{opened_with} pages to open a volume");
+    let ours = fetching(&resident, || tree::from_volume(&mut volume)).expect("read the volume");
+    image.expected().tree.assert_same("Linux", &ours, "xfskit on a lazy device");
 }

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod extents;
 pub mod fuzz;
 pub mod golden;
+pub mod lazy;
 pub mod model;
 pub mod mutate;
 pub mod ops;
