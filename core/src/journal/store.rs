@@ -17,7 +17,7 @@ use crate::format::features::Incompat;
 use crate::format::header::{self, Identity};
 use crate::format::superblock::RawSuperblock;
 use crate::geometry::Geometry;
-use crate::units::{AgBlock, AgNumber, Daddr, Ino};
+use crate::units::{AgBlock, Daddr, Ino};
 
 /// Largest single write of metadata, in bytes: neighbouring blocks are gathered up to this.
 const GATHER_BYTES: usize = 1 << 20;
@@ -57,6 +57,7 @@ pub struct Store {
     superblock: Vec<u8>,
     counters: Counters,
     busy: ExtentSet,
+    promised: ExtentSet,
     /// File data was written since the device was last flushed.
     data_in_flight: bool,
     superblock_dirty: bool,
@@ -79,6 +80,7 @@ impl Store {
             superblock,
             counters: Counters::default(),
             busy: ExtentSet::default(),
+            promised: ExtentSet::default(),
             data_in_flight: false,
             superblock_dirty: false,
             shutdown: None,
@@ -117,6 +119,17 @@ impl Store {
     #[must_use]
     pub fn busy(&self) -> &ExtentSet {
         &self.busy
+    }
+
+    /// Blocks that are free on disk but wanted for the writeback of some file: not to be handed out to others.
+    #[must_use]
+    pub fn promised(&self) -> &ExtentSet {
+        &self.promised
+    }
+
+    /// Promised blocks, to change them.
+    pub fn promised_mut(&mut self) -> &mut ExtentSet {
+        &mut self.promised
     }
 
     /// The device, for what is outside the filesystem's structures.
@@ -257,7 +270,7 @@ impl Store {
         &mut self,
         blocks: impl Iterator<Item = (Daddr, Arc<Block>)>,
         cancelled: &[Piece],
-        freed: &[(AgNumber, AgBlock, u32)],
+        freed: &ExtentSet,
         counters: &Counters,
     ) {
         for piece in cancelled {
@@ -268,7 +281,7 @@ impl Store {
         for (daddr, block) in blocks {
             self.cache.insert_dirty(daddr, block);
         }
-        for &(ag, start, len) in freed {
+        for (ag, start, len) in freed.iter() {
             self.busy.insert(ag, start, len);
         }
         if *counters != Counters::default() {

@@ -6,6 +6,7 @@ use core::ops::Range;
 
 use hashbrown::HashMap;
 
+use super::extent_set::ExtentSet;
 use super::store::{Counters, Store};
 use crate::cache::{Block, Piece};
 use crate::error::Result;
@@ -55,7 +56,7 @@ pub struct Transaction<'s> {
     changed: HashMap<Daddr, Changed>,
     /// Metadata whose blocks were freed: first byte and length.
     cancelled: Vec<Piece>,
-    freed: Vec<(AgNumber, AgBlock, u32)>,
+    freed: ExtentSet,
     counters: Counters,
 }
 
@@ -66,7 +67,7 @@ impl<'s> Transaction<'s> {
             store,
             changed: HashMap::new(),
             cancelled: Vec::new(),
-            freed: Vec::new(),
+            freed: ExtentSet::default(),
             counters: Counters::default(),
         }
     }
@@ -156,12 +157,12 @@ impl<'s> Transaction<'s> {
 
     /// Notes that blocks became free: they are busy until this transaction is durable.
     pub fn note_freed(&mut self, ag: AgNumber, start: AgBlock, len_fsblocks: u32) {
-        self.freed.push((ag, start, len_fsblocks));
+        self.freed.insert(ag, start, len_fsblocks);
     }
 
     /// Blocks that this transaction freed so far.
     #[must_use]
-    pub fn freed(&self) -> &[(AgNumber, AgBlock, u32)] {
+    pub fn freed(&self) -> &ExtentSet {
         &self.freed
     }
 
