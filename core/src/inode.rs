@@ -1,5 +1,8 @@
-//! Inodes: finding, reading and checking them, and mapping the blocks of their forks.
+//! Inodes: finding, reading and checking them, mapping the blocks of their forks, allocating and freeing them.
 
+pub mod alloc;
+pub mod chunk;
+pub mod core;
 pub mod fork;
 mod verify;
 mod view;
