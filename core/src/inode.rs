@@ -1,6 +1,7 @@
 //! Inodes: finding, reading and checking them, mapping the blocks of their forks, allocating and freeing them.
 
 pub mod alloc;
+pub mod bmap;
 pub mod chunk;
 pub mod core;
 pub mod fork;

@@ -11,6 +11,8 @@ extern crate std;
 
 pub mod units;
 
+mod intervals;
+
 pub mod error;
 
 pub mod geometry;

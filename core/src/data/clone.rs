@@ -1,0 +1,172 @@
+//! Cloning: two files come to share blocks.
+//!
+//! The rules of what may be cloned are those of Linux's FICLONE and FICLONERANGE.
+
+use super::file::Files;
+use super::truncate::release;
+use super::write::prepare_tail;
+use crate::btree::bmap::Fork;
+use crate::error::{Error, Mistake, Result};
+use crate::format::inode::{FileType, Flags, Flags2};
+use crate::format::time::Timestamp;
+use crate::geometry::Geometry;
+use crate::inode::bmap;
+use crate::inode::core::{core, core_mut};
+use crate::journal::{Store, Transaction};
+use crate::units::{Ino, MAX_FILE_BYTES};
+
+/// What to clone where, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloneRange {
+    /// File to share from.
+    pub source: Ino,
+    /// First byte there; a multiple of the block size.
+    pub source_offset: u64,
+    /// File to share into.
+    pub target: Ino,
+    /// First byte there; a multiple of the block size.
+    pub target_offset: u64,
+    /// Number of bytes: a multiple of the block size, or up to the source's end. 0 means up to the source's end.
+    pub len_bytes: u64,
+}
+
+/// Makes part of `range.target` share the blocks of part of `range.source`. Both must be written back already.
+///
+/// # Errors
+/// [`Error::Invalid`] where Linux answers EINVAL, EPERM or EISDIR; [`Error::Unsupported`] on volumes without
+/// reflink. Nothing has changed then.
+pub fn clone_range(store: &mut Store, files: &mut Files, range: CloneRange, now: Timestamp) -> Result<()> {
+    let geometry = store.geometry().clone();
+    let Some(range) = check(store, &geometry, range)? else { return Ok(()) };
+    let target_size = core(&mut Transaction::new(store), range.target)?.size.get();
+    if range.target_offset > target_size {
+        zero_old_tail(store, files, range.target, target_size, now)?;
+    }
+    let mut tx = Transaction::new(store);
+    set_reflink(&mut tx, range.source)?;
+    set_reflink(&mut tx, range.target)?;
+    share_blocks(&mut tx, &geometry, &range)?;
+    finish_target(&mut tx, &range, now)?;
+    tx.commit();
+
+    // Staging for blocks that are no longer there is of no use.
+    let first = geometry.file_block(range.target_offset);
+    if files.get(range.target).is_some() {
+        let size = target_size.max(range.target_offset + range.len_bytes);
+        let dropped = files.change(&geometry, range.target, size, |file| {
+            file.size = file.size.max(size);
+            let keep = file.staging.split_off(&first);
+            keep
+        });
+        release(store, dropped.values());
+    }
+    Ok(())
+}
+
+/// The range with its length filled in; `None` when there is nothing to do.
+fn check(store: &mut Store, geometry: &Geometry, range: CloneRange) -> Result<Option<CloneRange>> {
+    if !geometry.has_reflink() {
+        return Err(Error::unsupported("clone on a volume without reflink"));
+    }
+    let mut tx = Transaction::new(store);
+    let (source, target) = (core(&mut tx, range.source)?, core(&mut tx, range.target)?);
+    for file in [&source, &target] {
+        match FileType::from_mode(file.mode.get()) {
+            Some(FileType::Regular) => {}
+            Some(FileType::Directory) => return Err(Mistake::IsADirectory.into()),
+            _ => return Err(Mistake::Argument("only regular files can share blocks").into()),
+        }
+        if file.flags().contains(Flags::REALTIME) {
+            return Err(Error::unsupported("clone of a realtime file"));
+        }
+    }
+    if target.flags().intersects(Flags::IMMUTABLE | Flags::APPEND) {
+        return Err(Mistake::NotPermitted("target is immutable or append-only").into());
+    }
+    let bs = u64::from(geometry.blocksize);
+    let (source_size, target_size) = (source.size.get(), target.size.get());
+    if !range.source_offset.is_multiple_of(bs) || !range.target_offset.is_multiple_of(bs) {
+        return Err(Mistake::Argument("offsets must be multiples of the block size").into());
+    }
+    let rest = source_size.checked_sub(range.source_offset);
+    let rest = rest.ok_or(Mistake::Argument("source range starts past the end of the file"))?;
+    let len_bytes = if range.len_bytes == 0 { rest } else { range.len_bytes };
+    if len_bytes > rest {
+        return Err(Mistake::Argument("source range ends past the end of the file").into());
+    }
+    if len_bytes == 0 {
+        return Ok(None);
+    }
+    let target_end = range.target_offset.checked_add(len_bytes).filter(|&end| end <= MAX_FILE_BYTES);
+    let target_end = target_end.ok_or(Mistake::FileTooLarge)?;
+    if !len_bytes.is_multiple_of(bs) && (len_bytes != rest || target_end < target_size) {
+        return Err(Mistake::Argument("length must be a multiple of the block size").into());
+    }
+    let padded = len_bytes.next_multiple_of(bs);
+    let apart = range.source_offset + padded <= range.target_offset
+        || range.target_offset + padded <= range.source_offset;
+    if range.source == range.target && !apart {
+        return Err(Mistake::Argument("ranges of the same file overlap").into());
+    }
+    Ok(Some(CloneRange { len_bytes, ..range }))
+}
+
+/// Zeroes the rest of the block at the target's old end on its way to disk: it comes into view.
+fn zero_old_tail(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: Timestamp) -> Result<()> {
+    let Some(tail) = prepare_tail(store, files, ino, size)? else { return Ok(()) };
+    tail.reserve_space(store, files, ino)?;
+    let geometry = store.geometry().clone();
+    files.change(&geometry, ino, size, |file| {
+        tail.apply(file, geometry.blocksize as usize);
+        file.modified = Some(now);
+    });
+    super::writeback::writeback(store, files, ino, false)
+}
+
+fn set_reflink(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
+    if !core(tx, ino)?.flags2().contains(Flags2::REFLINK) {
+        let core = core_mut(tx, ino)?;
+        core.flags2.set(core.flags2.get() | Flags2::REFLINK.bits());
+    }
+    Ok(())
+}
+
+fn share_blocks(tx: &mut Transaction<'_>, geometry: &Geometry, range: &CloneRange) -> Result<()> {
+    let from = geometry.file_block(range.source_offset);
+    let to = geometry.file_block_up(range.source_offset + range.len_bytes);
+    let target = geometry.file_block(range.target_offset);
+    bmap::unmap(tx, range.target, Fork::Data, target, target.plus(to.since(from)))?;
+    let mut at = from;
+    while at < to {
+        let Some(found) = bmap::lookup(tx, range.source, Fork::Data, at)? else { break };
+        let Some(extent) = found.within(at, to) else { break };
+        at = extent.file_end();
+        // Holes and unwritten blocks read as zeros; a hole does that for the target.
+        if !extent.unwritten {
+            let file_block = target.plus(extent.file_block.since(from));
+            bmap::share(tx, range.target, crate::format::extent::Extent { file_block, ..extent })?;
+        }
+    }
+    Ok(())
+}
+
+/// Size, times and the hint of a target.
+fn finish_target(tx: &mut Transaction<'_>, range: &CloneRange, now: Timestamp) -> Result<()> {
+    let source = core(tx, range.source)?;
+    let target = core_mut(tx, range.target)?;
+    let end = range.target_offset + range.len_bytes;
+    let whole = range.source_offset == 0
+        && range.target_offset == 0
+        && range.len_bytes >= source.size.get()
+        && range.len_bytes >= target.size.get();
+    if whole && source.flags2().contains(Flags2::COWEXTSIZE) {
+        target.flags2.set(target.flags2.get() | Flags2::COWEXTSIZE.bits());
+        target.cowextsize = source.cowextsize;
+    }
+    target.size.set(target.size.get().max(end));
+    let time = target.encode_time(now);
+    target.mtime = time;
+    target.ctime = time;
+    target.changecount.set(target.changecount.get().wrapping_add(1));
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! File data in memory that waits for writeback.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::units::FileBlock;
+
+/// Longest run of data kept in one piece, in bytes. Writeback writes a run at once.
+const RUN_BYTES: usize = 1 << 20;
+
+/// Dirty blocks of one file as runs of whole fsblocks.
+#[derive(Debug, Default)]
+pub struct Dirty {
+    runs: BTreeMap<FileBlock, Vec<u8>>,
+    bytes: usize,
+}
+
+impl Dirty {
+    /// Bytes of data in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// The data from `block` to the end of its run; `None` when the block is clean.
+    #[must_use]
+    pub fn at(&self, block: FileBlock, blocksize: usize) -> Option<&[u8]> {
+        let (&start, run) = self.runs.range(..=block).next_back()?;
+        let skip = block.since(start) as usize * blocksize;
+        run.get(skip..).filter(|rest| !rest.is_empty())
+    }
+
+    /// The first dirty block at or behind `block`.
+    #[must_use]
+    pub fn next(&self, block: FileBlock, blocksize: usize) -> Option<FileBlock> {
+        if self.at(block, blocksize).is_some() {
+            return Some(block);
+        }
+        self.runs.range(block..).next().map(|(&start, _)| start)
+    }
+
+    /// Every run, ascending: first block and data.
+    pub fn runs(&self) -> impl Iterator<Item = (FileBlock, &[u8])> {
+        self.runs.iter().map(|(&start, run)| (start, run.as_slice()))
+    }
+
+    /// Copies `data` into memory at byte `skip` of `block`. Blocks that were clean must be covered whole.
+    pub fn store(&mut self, mut block: FileBlock, mut skip: usize, mut data: &[u8], blocksize: usize) {
+        while !data.is_empty() {
+            let room = self.run_for(block, skip, data.len(), blocksize);
+            let len = room.len().min(data.len());
+            room[..len].copy_from_slice(&data[..len]);
+            block = block.plus(((skip + len) / blocksize) as u64);
+            skip = (skip + len) % blocksize;
+            data = &data[len..];
+        }
+    }
+
+    /// Space for data at byte `skip` of `block`: inside the run that holds it, or in room made for it.
+    fn run_for(&mut self, block: FileBlock, skip: usize, want: usize, blocksize: usize) -> &mut [u8] {
+        let blocks = (skip + want).div_ceil(blocksize);
+        let until_next = match self.runs.range(block..).next() {
+            Some((&next, _)) if next > block => usize::try_from(next.since(block)).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        };
+        let before = self.runs.range_mut(..=block).next_back().map(|(&start, run)| (start, run.len()));
+        if let Some((start, len)) = before {
+            let offset = block.since(start) as usize * blocksize;
+            let dirty = offset < len;
+            let appends = offset == len && len < RUN_BYTES;
+            if dirty || appends {
+                let run = self.runs.get_mut(&start).expect("found above");
+                if appends {
+                    let room = (RUN_BYTES - len).max(blocksize);
+                    let grow = (blocks.min(until_next) * blocksize).min(room / blocksize * blocksize);
+                    // A run that has grown a little will probably fill up.
+                    if run.capacity() < len + grow && len + grow > RUN_BYTES / 8 {
+                        run.reserve_exact(RUN_BYTES.saturating_sub(len).max(grow));
+                    }
+                    run.resize(len + grow, 0);
+                    self.bytes += grow;
+                }
+                return &mut run[offset + skip..];
+            }
+        }
+        let len = (blocks.min(until_next) * blocksize).min(RUN_BYTES.max(blocksize));
+        self.bytes += len;
+        let run = self.runs.entry(block).or_default();
+        run.resize(len, 0);
+        &mut run[skip..]
+    }
+
+    /// Forgets the blocks `from..to`.
+    pub fn forget(&mut self, from: FileBlock, to: FileBlock, blocksize: usize) {
+        let first = self.runs.range(..from).next_back().map_or(from, |(&start, _)| start);
+        let touched: Vec<FileBlock> = self.runs.range(first..to).map(|(&start, _)| start).collect();
+        for start in touched {
+            let mut run = self.runs.remove(&start).expect("listed above");
+            let end = start.plus((run.len() / blocksize) as u64);
+            self.bytes -= run.len();
+            if end > to {
+                let tail = run.split_off(to.max(start).since(start) as usize * blocksize);
+                self.bytes += tail.len();
+                self.runs.insert(to.max(start), tail);
+            }
+            if start < from {
+                run.truncate(from.since(start) as usize * blocksize);
+                self.bytes += run.len();
+                self.runs.insert(start, run);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BS: usize = 4;
+
+    #[test]
+    fn agrees_with_a_plain_array() {
+        let mut seed = 3_u64;
+        let mut random = move |bound: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed % bound as u64) as usize
+        };
+        let mut dirty = Dirty::default();
+        let mut model: Vec<Option<u8>> = alloc::vec![None; 100 * BS];
+        for round in 0..4000 {
+            let block = random(90);
+            let blocks = 1 + random(9);
+            let (start, end) = (block * BS, (block + blocks) * BS);
+            if random(3) > 0 {
+                // Blocks that are clean must be covered whole; the first may be partial when it is dirty.
+                let skip = if model[start].is_some() { random(BS) } else { 0 };
+                let data = alloc::vec![round as u8; end - start - skip];
+                dirty.store(FileBlock(block as u64), skip, &data, BS);
+                model[start + skip..end].fill(Some(round as u8));
+            } else {
+                dirty.forget(FileBlock(block as u64), FileBlock((block + blocks) as u64), BS);
+                model[start..end].fill(None);
+            }
+            for block in 0..100 {
+                let expected = &model[block * BS..(block + 1) * BS];
+                match dirty.at(FileBlock(block as u64), BS) {
+                    Some(data) => assert!(data[..BS].iter().map(|&b| Some(b)).eq(expected.iter().copied())),
+                    None => assert!(expected.iter().all(Option::is_none)),
+                }
+            }
+            assert_eq!(dirty.bytes(), model.iter().flatten().count());
+        }
+    }
+}

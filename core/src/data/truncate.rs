@@ -1,0 +1,64 @@
+//! Changing the size of a file.
+
+use super::file::Files;
+use super::write::prepare_tail;
+use crate::btree::bmap::Fork;
+use crate::error::{Mistake, Result};
+use crate::format::time::Timestamp;
+use crate::inode::bmap;
+use crate::inode::core::{core, core_mut};
+use crate::journal::{Store, Transaction};
+use crate::units::{FileBlock, Ino, MAX_FILE_BYTES};
+
+/// Makes a file `size` bytes long. What is cut off is freed, what is added reads as zeros.
+///
+/// # Errors
+/// Those of changing the trees. Nothing has changed then.
+pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: Timestamp) -> Result<()> {
+    if size > MAX_FILE_BYTES {
+        return Err(Mistake::FileTooLarge.into());
+    }
+    let geometry = store.geometry().clone();
+    let bs = geometry.blocksize as usize;
+    let disk_size = core(&mut Transaction::new(store), ino)?.size.get();
+    let current = files.get(ino).map_or(disk_size, |file| file.size);
+    // The block that the smaller of both sizes lies in: what is behind it there must read as zeros from now on.
+    let tail = prepare_tail(store, files, ino, size.min(current))?;
+    if let Some(tail) = &tail {
+        tail.reserve_space(store, files, ino)?;
+    }
+    let until = geometry.file_block_up(size);
+    if size <= current {
+        let mut tx = Transaction::new(store);
+        bmap::unmap(&mut tx, ino, Fork::Data, until, FileBlock(1 << 54))?;
+        let core = core_mut(&mut tx, ino)?;
+        core.size.set(core.size.get().min(size));
+        let time = core.encode_time(now);
+        core.mtime = time;
+        core.ctime = time;
+        core.changecount.set(core.changecount.get().wrapping_add(1));
+        tx.commit();
+    }
+    let cut = files.change(&geometry, ino, disk_size, |file| {
+        file.dirty.forget(until, FileBlock(u64::MAX), bs);
+        file.delalloc.remove(until.0..u64::MAX);
+        file.overwrite.remove(until.0..u64::MAX);
+        if let Some(tail) = &tail {
+            tail.apply(file, bs);
+        }
+        file.size = size;
+        file.modified = Some(now);
+        file.staging.split_off(&until)
+    });
+    release(store, cut.values());
+    Ok(())
+}
+
+/// Takes promises back.
+pub fn release<'a>(store: &mut Store, staging: impl Iterator<Item = &'a super::file::Staging>) {
+    let geometry = store.geometry().clone();
+    for staging in staging {
+        let (ag, start) = geometry.split(staging.start);
+        store.promised_mut().remove(ag, start, staging.len);
+    }
+}

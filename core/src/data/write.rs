@@ -1,0 +1,236 @@
+//! Step one of an overwrite: reserve space, keep the data in memory. Nothing on disk changes.
+
+use alloc::vec::Vec;
+
+use super::file::{File, Files};
+use crate::btree::bmap::Fork;
+use crate::error::{Error, Mistake, Result};
+use crate::format::time::Timestamp;
+use crate::inode::bmap;
+use crate::inode::core::core;
+use crate::journal::{Store, Transaction};
+use crate::space::{refcount, reserve};
+use crate::units::{FileBlock, Ino, MAX_FILE_BYTES};
+
+/// What a dirty block lies over, which decides what its writeback needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Below {
+    /// Blocks of its own: data goes into them.
+    Own,
+    /// A hole: blocks have to be found.
+    Hole,
+    /// Shared blocks: others have to be found, and take their place.
+    Shared,
+}
+
+/// A stretch of file blocks with the same thing below.
+#[derive(Debug)]
+struct Stretch {
+    from: FileBlock,
+    to: FileBlock,
+    below: Below,
+}
+
+impl Stretch {
+    /// Enters it into the file's reservations.
+    fn reserve(&self, file: &mut File) {
+        match self.below {
+            Below::Own => {}
+            Below::Hole => file.delalloc.insert(self.from.0..self.to.0),
+            Below::Shared => file.overwrite.insert(self.from.0..self.to.0),
+        }
+    }
+}
+
+/// Writes `data` at byte `offset` of a file, into memory.
+///
+/// # Errors
+/// [`Error::NoSpace`] when there would be no room for it at writeback; those of reading what is written over in
+/// part. Nothing has changed then.
+pub fn write(
+    store: &mut Store,
+    files: &mut Files,
+    ino: Ino,
+    offset: u64,
+    data: &[u8],
+    now: Timestamp,
+) -> Result<()> {
+    if data.is_empty() {
+        return Ok(());
+    }
+    let geometry = store.geometry().clone();
+    let bs = geometry.blocksize as usize;
+    let end = offset.checked_add(data.len() as u64).filter(|&end| end <= MAX_FILE_BYTES);
+    let Some(end) = end else { return Err(Mistake::FileTooLarge.into()) };
+    let (first, until) = (geometry.file_block(offset), geometry.file_block_up(end));
+
+    let disk_size = core(&mut Transaction::new(store), ino)?.size.get();
+    let size = files.get(ino).map_or(disk_size, |file| file.size);
+    let clean = clean_parts(files, ino, first, until, bs);
+    let stretches = classify(store, ino, &clean)?;
+    // Bytes behind the old end of the file come into view: they must read as zeros.
+    let tail = if first > geometry.file_block(size) { prepare_tail(store, files, ino, size)? } else { None };
+    reserve_space(store, files, ino, stretches.iter().chain(tail.iter().map(|tail| &tail.stretch)))?;
+
+    // Blocks that are covered in part keep the rest of what they hold, so it has to be in memory first.
+    let mut edges = Vec::new();
+    for (block, partial) in [(first, offset % bs as u64 != 0), (FileBlock(until.0 - 1), end % bs as u64 != 0)] {
+        let seen = edges.iter().any(|(loaded, _)| *loaded == block);
+        if partial && !seen && clean.iter().any(|part| part.0 <= block && block < part.1) {
+            edges.push((block, load(store, ino, block, size)?));
+        }
+    }
+
+    files.change(&geometry, ino, disk_size, |file| {
+        for stretch in &stretches {
+            stretch.reserve(file);
+        }
+        if let Some(tail) = tail {
+            tail.apply(file, bs);
+        }
+        for (block, bytes) in &edges {
+            file.dirty.store(*block, 0, bytes, bs);
+        }
+        file.dirty.store(first, (offset % bs as u64) as usize, data, bs);
+        file.size = file.size.max(end);
+        file.modified = Some(now);
+    });
+    Ok(())
+}
+
+/// The parts of `from..to` that are not dirty yet.
+fn clean_parts(
+    files: &Files,
+    ino: Ino,
+    from: FileBlock,
+    to: FileBlock,
+    bs: usize,
+) -> Vec<(FileBlock, FileBlock)> {
+    let Some(file) = files.get(ino) else { return alloc::vec![(from, to)] };
+    let mut parts = Vec::new();
+    let mut at = from;
+    while at < to {
+        match file.dirty.at(at, bs) {
+            Some(run) => at = at.plus((run.len() / bs) as u64),
+            None => {
+                let next = file.dirty.next(at, bs).map_or(to, |next| next.min(to));
+                parts.push((at, next));
+                at = next;
+            }
+        }
+    }
+    parts
+}
+
+/// Finds out what lies below each part.
+fn classify(store: &mut Store, ino: Ino, parts: &[(FileBlock, FileBlock)]) -> Result<Vec<Stretch>> {
+    let mut tx = Transaction::new(store);
+    let may_share = tx.geometry().has_reflink();
+    let mut stretches = Vec::new();
+    for &(from, to) in parts {
+        let mut at = from;
+        while at < to {
+            let found = bmap::lookup(&mut tx, ino, Fork::Data, at)?;
+            let mapped = found.and_then(|extent| extent.within(at, to));
+            let hole_end = mapped.map_or(to, |extent| extent.file_block);
+            if hole_end > at {
+                stretches.push(Stretch { from: at, to: hole_end, below: Below::Hole });
+            }
+            let Some(extent) = mapped else { break };
+            let mut own = extent.file_block;
+            if may_share {
+                let (ag, start) = tx.geometry().split(extent.start);
+                for part in refcount::shared(&mut tx, ag, start, extent.len)? {
+                    let shared = extent.file_block.plus(u64::from(part.start.0 - start.0));
+                    if own < shared {
+                        stretches.push(Stretch { from: own, to: shared, below: Below::Own });
+                    }
+                    own = shared.plus(u64::from(part.len));
+                    stretches.push(Stretch { from: shared, to: own, below: Below::Shared });
+                }
+            }
+            if own < extent.file_end() {
+                stretches.push(Stretch { from: own, to: extent.file_end(), below: Below::Own });
+            }
+            at = extent.file_end();
+        }
+    }
+    Ok(stretches)
+}
+
+/// Makes sure that writeback will find room for the stretches that need it.
+fn reserve_space<'a>(
+    store: &mut Store,
+    files: &Files,
+    ino: Ino,
+    stretches: impl Iterator<Item = &'a Stretch>,
+) -> Result<()> {
+    let needed = stretches.filter(|stretch| stretch.below != Below::Own);
+    let blocks: u64 = needed.map(|stretch| stretch.to.since(stretch.from)).sum();
+    if blocks == 0 {
+        return Ok(());
+    }
+    let more = files.extra_reservation(store.geometry(), ino, blocks);
+    let total = files.reserved_fsblocks().saturating_add(more);
+    if reserve::is_available(&mut Transaction::new(store), total)? { Ok(()) } else { Err(Error::NoSpace) }
+}
+
+/// Reads one block of a file as it is on disk; what lies behind `size` is zeros.
+fn load(store: &mut Store, ino: Ino, block: FileBlock, size: u64) -> Result<Vec<u8>> {
+    let geometry = store.geometry().clone();
+    let mut bytes = alloc::vec![0; geometry.blocksize as usize];
+    let found = bmap::lookup(&mut Transaction::new(store), ino, Fork::Data, block)?;
+    if let Some(extent) = found.and_then(|extent| extent.within(block, block.plus(1)))
+        && !extent.unwritten
+    {
+        store.read_data(geometry.byte(extent.start), &mut bytes)?;
+    }
+    let start = geometry.file_byte(block);
+    let valid = size.saturating_sub(start).min(u64::from(geometry.blocksize));
+    bytes[valid as usize..].fill(0);
+    Ok(bytes)
+}
+
+/// The block that holds the end of a file, its rest zeroed: ready to go into memory.
+#[derive(Debug)]
+pub(super) struct Tail {
+    stretch: Stretch,
+    bytes: Vec<u8>,
+}
+
+impl Tail {
+    /// Puts it there.
+    pub(super) fn apply(&self, file: &mut File, bs: usize) {
+        self.stretch.reserve(file);
+        file.dirty.store(self.stretch.from, 0, &self.bytes, bs);
+    }
+
+    /// Makes sure that its writeback will find room.
+    pub(super) fn reserve_space(&self, store: &mut Store, files: &Files, ino: Ino) -> Result<()> {
+        reserve_space(store, files, ino, core::iter::once(&self.stretch))
+    }
+}
+
+/// Prepares the block that holds byte `size` so that everything from there on is zero. `None` when that needs no
+/// work: at a block's border, over a hole, over unwritten blocks.
+pub(super) fn prepare_tail(store: &mut Store, files: &Files, ino: Ino, size: u64) -> Result<Option<Tail>> {
+    let geometry = store.geometry().clone();
+    let (bs, rest) = (geometry.blocksize as usize, (size % u64::from(geometry.blocksize)) as usize);
+    let block = geometry.file_block(size);
+    if rest == 0 {
+        return Ok(None);
+    }
+    if let Some(dirty) = files.get(ino).and_then(|file| file.dirty.at(block, bs)) {
+        let mut bytes = dirty[..bs].to_vec();
+        bytes[rest..].fill(0);
+        let stretch = Stretch { from: block, to: block.plus(1), below: Below::Own };
+        return Ok(Some(Tail { stretch, bytes }));
+    }
+    let found = bmap::lookup(&mut Transaction::new(store), ino, Fork::Data, block)?;
+    if found.and_then(|e| e.within(block, block.plus(1))).is_none_or(|e| e.unwritten) {
+        return Ok(None);
+    }
+    let bytes = load(store, ino, block, size)?;
+    let stretch = classify(store, ino, &[(block, block.plus(1))])?.pop();
+    Ok(stretch.map(|stretch| Tail { stretch, bytes }))
+}

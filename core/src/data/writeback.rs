@@ -1,0 +1,253 @@
+//! Step two of an overwrite: find blocks for dirty data and write it there.
+//!
+//! Blocks are taken in a transaction that is private until it commits, so on disk they stay free while the data goes
+//! in. The store makes that data durable before the transaction is.
+
+
+use super::file::{File, Files, Staging};
+use super::remap;
+use crate::btree::bmap::Fork;
+use crate::error::Result;
+use crate::format::extent::Extent;
+use crate::format::inode::Flags2;
+use crate::geometry::Geometry;
+use crate::inode::bmap;
+use crate::inode::core::{core, core_mut};
+use crate::journal::{Store, Transaction};
+use crate::space::{alloc, refcount};
+use crate::units::{AgBlock, FileBlock, FsBlock, Ino};
+
+/// The kernel's default for the CoW extent size hint, in fsblocks.
+const DEFAULT_COWEXTSIZE: u32 = 32;
+
+/// Changed metadata after which a transaction of writeback ends, in bytes.
+const BATCH_BYTES: usize = 2 << 20;
+
+/// What one transaction of writeback did, to be struck off the file once it commits.
+#[derive(Default)]
+struct Done {
+    until: FileBlock,
+    /// Staging extents made, by first file block.
+    staged: Vec<(FileBlock, Staging)>,
+    /// Promised blocks that now hold data.
+    used: Vec<Extent>,
+    near: Option<FsBlock>,
+}
+
+/// How the CoW fork of a file is to be filled.
+#[derive(Debug, Clone, Copy)]
+pub struct Hints {
+    /// Granularity of staging extents in fsblocks; 1 when space is short.
+    pub cowextsize: u32,
+}
+
+/// Writes back all dirty data of a file, and its size and times.
+///
+/// # Errors
+/// Those of the device and of corrupt metadata. What was not written back stays in memory.
+pub fn writeback(store: &mut Store, files: &mut Files, ino: Ino, thrifty: bool) -> Result<()> {
+    let geometry = store.geometry().clone();
+    while let Some(file) = files.get(ino).filter(|file| !file.is_clean()) {
+        let mut tx = Transaction::new(store);
+        let cowextsize = if thrifty { 1 } else { cowextsize(&mut tx, ino)? };
+        let mut done = Done { near: file.staging_near, ..Done::default() };
+        let outcome = batch(&mut tx, file, ino, Hints { cowextsize }, &mut done)
+            .and_then(|()| finish_inode(&mut tx, file, ino, done.until));
+        if let Err(error) = outcome {
+            drop(tx);
+            for (_, staging) in &done.staged {
+                let (ag, start) = geometry.split(staging.start);
+                store.promised_mut().remove(ag, start, staging.len);
+            }
+            return Err(error);
+        }
+        tx.commit();
+        settle(store, files, &geometry, ino, &done);
+    }
+    Ok(())
+}
+
+fn cowextsize(tx: &mut Transaction<'_>, ino: Ino) -> Result<u32> {
+    let core = core(tx, ino)?;
+    let hint = core.cowextsize.get();
+    let wanted = core.flags2().contains(Flags2::COWEXTSIZE) && hint > 0;
+    Ok(if wanted { hint.min(tx.geometry().agblocks / 2) } else { DEFAULT_COWEXTSIZE })
+}
+
+/// Writes back dirty runs until the transaction is large enough.
+fn batch(
+    tx: &mut Transaction<'_>,
+    file: &File,
+    ino: Ino,
+    hints: Hints,
+    done: &mut Done,
+) -> Result<()> {
+    let bs = tx.geometry().blocksize as usize;
+    for (start, bytes) in file.dirty.runs() {
+        write_run(tx, file, ino, start, bytes, hints, done)?;
+        done.until = start.plus((bytes.len() / bs) as u64);
+        if tx.changed_blocks() * bs > BATCH_BYTES {
+            return Ok(());
+        }
+    }
+    done.until = FileBlock(u64::MAX);
+    Ok(())
+}
+
+/// Writes back one run, extent by extent.
+fn write_run(
+    tx: &mut Transaction<'_>,
+    file: &File,
+    ino: Ino,
+    start: FileBlock,
+    bytes: &[u8],
+    hints: Hints,
+    done: &mut Done,
+) -> Result<()> {
+    let geometry = tx.geometry().clone();
+    let bs = geometry.blocksize as usize;
+    let end = start.plus((bytes.len() / bs) as u64);
+    let mut at = start;
+    while at < end {
+        let found = bmap::lookup(tx, ino, Fork::Data, at)?;
+        let mapped = found.and_then(|extent| extent.within(at, end));
+        let written = match mapped.filter(|extent| extent.file_block == at) {
+            None => fill_hole(tx, ino, at, mapped.map_or(end, |next| next.file_block))?,
+            Some(extent) => write_over(tx, file, ino, extent, hints, done)?,
+        };
+        let from = at.since(start) as usize * bs;
+        let to = from + written.len as usize * bs;
+        tx.store().write_data(geometry.byte(written.start), &bytes[from..to])?;
+        at = written.file_end();
+    }
+    Ok(())
+}
+
+/// Delayed allocation becomes allocation: behind the extent before the hole, or near the inode.
+fn fill_hole(tx: &mut Transaction<'_>, ino: Ino, from: FileBlock, to: FileBlock) -> Result<Extent> {
+    let near = match from.0.checked_sub(1) {
+        Some(before) => bmap::lookup(tx, ino, Fork::Data, FileBlock(before))?,
+        None => None,
+    };
+    let near = match near.filter(|extent| extent.file_end() == from) {
+        Some(extent) => FsBlock(extent.start.0 + u64::from(extent.len)),
+        None => tx.geometry().fsblock(tx.geometry().split_ino(ino).0, AgBlock(0)),
+    };
+    let len = u32::try_from(to.since(from)).unwrap_or(u32::MAX);
+    bmap::allocate(tx, ino, Fork::Data, from, len, near)
+}
+
+/// Finds where data over mapped blocks goes: into them, or beside them when they are shared. Returns the part of
+/// `extent` that is settled.
+fn write_over(
+    tx: &mut Transaction<'_>,
+    file: &File,
+    ino: Ino,
+    extent: Extent,
+    hints: Hints,
+    done: &mut Done,
+) -> Result<Extent> {
+    let (ag, start) = tx.geometry().split(extent.start);
+    // Ask the tree again: who shares a block may have changed since the write. That the other way round a block came
+    // to be shared is ruled out, because cloning writes back first.
+    let (own, shared) = match refcount::first_shared(tx, ag, start, extent.len)? {
+        None => (extent.len, 0),
+        Some((first, len)) if first == start => (0, len),
+        Some((first, _)) => (first.0 - start.0, 0),
+    };
+    if own > 0 {
+        let part = extent.part(0, own);
+        if part.unwritten {
+            bmap::set_written(tx, ino, part.file_block, part.file_end())?;
+        }
+        return Ok(Extent { unwritten: false, ..part });
+    }
+    let staging = stage(tx, file, extent.part(0, shared), hints, done)?;
+    remap::remap(tx, ino, staging)?;
+    Ok(staging)
+}
+
+/// Finds staging blocks for the start of a shared extent: those promised to the file, or a new stretch of them.
+fn stage(
+    tx: &mut Transaction<'_>,
+    file: &File,
+    shared: Extent,
+    hints: Hints,
+    done: &mut Done,
+) -> Result<Extent> {
+    let block = shared.file_block;
+    let staged = file.staged(block).or_else(|| {
+        let made = done.staged.iter().rev().find(|(start, staging)| {
+            *start <= block && block.since(*start) < u64::from(staging.len)
+        })?;
+        let skip = block.since(made.0) as u32;
+        Some(Staging { start: FsBlock(made.1.start.0 + u64::from(skip)), len: made.1.len - skip })
+    });
+    let staging = match staged {
+        Some(staging) => staging,
+        None => promise(tx, shared, hints, done)?,
+    };
+    let len = staging.len.min(shared.len);
+    let extent = Extent { file_block: block, start: staging.start, len, unwritten: false };
+    done.used.push(extent);
+    Ok(extent)
+}
+
+/// Promises blocks to the CoW fork: all of the hint's stretch around `shared` when they are to be had in one piece.
+fn promise(tx: &mut Transaction<'_>, shared: Extent, hints: Hints, done: &mut Done) -> Result<Staging> {
+    let hint = u64::from(hints.cowextsize.max(1));
+    let from = FileBlock(shared.file_block.0 / hint * hint);
+    let to = FileBlock(shared.file_end().0.next_multiple_of(hint));
+    let want = u32::try_from(to.since(from)).unwrap_or(u32::MAX).min(crate::units::MAX_EXTENT_FSBLOCKS);
+    let near = done.near.unwrap_or(shared.start);
+    let (start, len) = alloc::find_for_file(tx, near, want)?;
+    // A shorter piece serves the blocks that need it now.
+    let first = if len == want { from } else { shared.file_block };
+    let (ag, agblock) = tx.geometry().split(start);
+    tx.store().promised_mut().insert(ag, agblock, len);
+    done.staged.push((first, Staging { start, len }));
+    done.near = Some(FsBlock(start.0 + u64::from(len)));
+    let skip = shared.file_block.since(first) as u32;
+    Ok(Staging { start: FsBlock(start.0 + u64::from(skip)), len: len - skip })
+}
+
+/// Stores the size and times that the data written so far stands for.
+fn finish_inode(tx: &mut Transaction<'_>, file: &File, ino: Ino, until: FileBlock) -> Result<()> {
+    let reached = if until.0 == u64::MAX { u64::MAX } else { tx.geometry().file_byte(until) };
+    let core = core_mut(tx, ino)?;
+    let size = file.size.min(reached);
+    if size > core.size.get() {
+        core.size.set(size);
+    }
+    if let Some(now) = file.modified {
+        let time = core.encode_time(now);
+        core.mtime = time;
+        core.ctime = time;
+    }
+    core.changecount.set(core.changecount.get().wrapping_add(1));
+    Ok(())
+}
+
+/// Strikes committed work off the file.
+fn settle(store: &mut Store, files: &mut Files, geometry: &Geometry, ino: Ino, done: &Done) {
+    let bs = geometry.blocksize as usize;
+    for extent in &done.used {
+        let (ag, start) = geometry.split(extent.start);
+        store.promised_mut().remove(ag, start, extent.len);
+    }
+    files.change(geometry, ino, 0, |file| {
+        file.dirty.forget(FileBlock(0), done.until, bs);
+        file.delalloc.remove(0..done.until.0);
+        file.overwrite.remove(0..done.until.0);
+        for &(start, staging) in &done.staged {
+            file.staging.insert(start, staging);
+        }
+        for extent in &done.used {
+            file.unstage(extent.file_block, extent.len);
+        }
+        file.staging_near = done.near;
+        if done.until.0 == u64::MAX {
+            file.modified = None;
+        }
+    });
+}

@@ -1,0 +1,255 @@
+//! Changing the extents of a fork, together with who owns the blocks.
+//!
+//! Source: "Data Extents".
+
+use ::alloc::vec::Vec;
+
+use crate::btree::Cursor;
+use crate::btree::bmap::{Bmbt, Fork};
+use crate::error::{Error, Place, Problem, Result};
+use crate::format::btree::{RmapOwner, RmapRec};
+use crate::format::extent::Extent;
+use crate::inode::core::{core, core_mut};
+use crate::journal::Transaction;
+use crate::space::source::ForkSource;
+use crate::space::{alloc, refcount, rmap};
+use crate::units::{FileBlock, FsBlock, Ino, MAX_EXTENT_FSBLOCKS};
+
+/// `rm_offset` of an extent of a fork.
+fn rmap_offset(fork: Fork, extent: &Extent) -> u64 {
+    let attr = if fork == Fork::Attr { RmapRec::ATTR_FORK } else { 0 };
+    let unwritten = if extent.unwritten { RmapRec::UNWRITTEN } else { 0 };
+    extent.file_block.0 | attr | unwritten
+}
+
+fn check(tx: &Transaction<'_>, ino: Ino, extent: Extent) -> Result<Extent> {
+    if extent.len > 0 && tx.geometry().is_valid_extent(extent.start, extent.len) {
+        return Ok(extent);
+    }
+    let place = Place::file_block(ino, extent.file_block);
+    Err(Error::corrupt("extent", place, Problem::Bounds { field: "startblock", found: extent.start.0 }))
+}
+
+/// The extent that holds `block`, or else the next one behind it.
+///
+/// # Errors
+/// Those of reading the fork; corruption when the extent lies outside the volume.
+pub fn lookup(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, block: FileBlock) -> Result<Option<Extent>> {
+    let mut cursor = Cursor::new(Bmbt { ino, fork });
+    let found = match cursor.seek_le(tx, &block)? {
+        Some(extent) if extent.file_end() > block => Some(extent),
+        Some(_) => cursor.next(tx)?,
+        None => cursor.seek_first(tx)?,
+    };
+    found.map(|extent| check(tx, ino, extent)).transpose()
+}
+
+/// The last extent of a fork.
+///
+/// # Errors
+/// Those of reading the fork.
+pub fn last(tx: &mut Transaction<'_>, ino: Ino, fork: Fork) -> Result<Option<Extent>> {
+    let found = Cursor::new(Bmbt { ino, fork }).seek_last(tx)?;
+    found.map(|extent| check(tx, ino, extent)).transpose()
+}
+
+fn continues(tx: &Transaction<'_>, a: &Extent, b: &Extent) -> bool {
+    a.file_end() == b.file_block
+        && a.start.0 + u64::from(a.len) == b.start.0
+        && a.unwritten == b.unwritten
+        && a.len + b.len <= MAX_EXTENT_FSBLOCKS
+        // Packed numbers run on from one AG to the next when AGs are a power of two long.
+        && tx.geometry().split(a.start).0 == tx.geometry().split(b.start).0
+}
+
+/// Maps blocks into a hole of a fork, without a word to their owner tree. Neighbours that fit are merged.
+///
+/// # Errors
+/// Those of changing the fork; corruption when there is no hole.
+pub fn insert(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, new: Extent) -> Result<()> {
+    let tree = Bmbt { ino, fork };
+    let mut cursor = Cursor::new(tree);
+    let left = cursor.seek_le(tx, &new.file_block)?;
+    let right = match left {
+        Some(_) => cursor.clone().next(tx)?,
+        None => Cursor::new(tree).seek_first(tx)?,
+    };
+    if left.is_some_and(|l| l.file_end() > new.file_block)
+        || right.is_some_and(|r| r.file_block < new.file_end())
+    {
+        let problem = Problem::Rule("extents overlap");
+        return Err(Error::corrupt("extent", Place::file_block(ino, new.file_block), problem));
+    }
+    let left = left.filter(|l| continues(tx, l, &new));
+    let joined = left.map_or(new, |l| Extent { len: l.len + new.len, ..l });
+    let right = right.filter(|r| continues(tx, &joined, r));
+    let mut source = ForkSource { ino, fork };
+    match (left, right) {
+        (None, None) => {
+            let limit = core(tx, ino)?;
+            if fork == Fork::Data && limit.data_nextents() >= limit.max_data_nextents() {
+                return Err(crate::error::Mistake::FileTooLarge.into());
+            }
+            cursor.insert(tx, &mut source, &new)
+        }
+        (Some(_), None) => cursor.update(tx, &joined),
+        (None, Some(right)) => {
+            cursor.seek_le(tx, &right.file_block)?;
+            cursor.update(tx, &Extent { len: new.len + right.len, ..new })
+        }
+        (Some(left), Some(right)) => {
+            cursor.update(tx, &Extent { len: joined.len + right.len, ..left })?;
+            cursor.seek_le(tx, &right.file_block)?;
+            cursor.delete(tx, &mut source)
+        }
+    }
+}
+
+/// Takes `from..to` out of a fork, without a word to the blocks' owner tree. Returns what was mapped there.
+///
+/// # Errors
+/// Those of changing the fork.
+pub fn remove(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    fork: Fork,
+    from: FileBlock,
+    to: FileBlock,
+) -> Result<Vec<Extent>> {
+    let mut source = ForkSource { ino, fork };
+    let mut removed = Vec::new();
+    let mut at = from;
+    while at < to {
+        let Some(extent) = lookup(tx, ino, fork, at)? else { break };
+        let Some(gone) = extent.within(at, to) else { break };
+        let before = gone.file_block.since(extent.file_block) as u32;
+        let after = extent.file_end().since(gone.file_end()) as u32;
+        let mut cursor = Cursor::new(Bmbt { ino, fork });
+        cursor.seek_le(tx, &extent.file_block)?;
+        let tail = || extent.part(extent.len - after, after);
+        match (before > 0, after > 0) {
+            (false, false) => cursor.delete(tx, &mut source)?,
+            (true, false) => cursor.update(tx, &extent.part(0, before))?,
+            (false, true) => cursor.update(tx, &tail())?,
+            (true, true) => {
+                cursor.update(tx, &extent.part(0, before))?;
+                cursor.insert(tx, &mut source, &tail())?;
+            }
+        }
+        removed.push(gone);
+        at = gone.file_end();
+    }
+    Ok(removed)
+}
+
+/// Counts blocks that a fork gained or lost.
+fn count_blocks(tx: &mut Transaction<'_>, ino: Ino, change: i64) -> Result<()> {
+    let core = core_mut(tx, ino)?;
+    core.nblocks.set(core.nblocks.get().saturating_add_signed(change));
+    Ok(())
+}
+
+/// Allocates up to `len_fsblocks` blocks for a hole at `block` and maps them; returns what came.
+///
+/// # Errors
+/// [`Error::NoSpace`], and those of changing the trees.
+pub fn allocate(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    fork: Fork,
+    block: FileBlock,
+    len_fsblocks: u32,
+    near: FsBlock,
+) -> Result<Extent> {
+    let wanted = Extent {
+        file_block: block,
+        start: near,
+        len: len_fsblocks.min(MAX_EXTENT_FSBLOCKS),
+        unwritten: false,
+    };
+    let request = alloc::Request {
+        near,
+        want_fsblocks: wanted.len,
+        owner: RmapOwner(ino.0),
+        offset: rmap_offset(fork, &wanted),
+    };
+    let (start, len) = alloc::allocate(tx, &request)?;
+    let extent = Extent { start, len, ..wanted };
+    insert(tx, ino, fork, extent)?;
+    count_blocks(tx, ino, i64::from(len))?;
+    Ok(extent)
+}
+
+/// Allocates exactly the blocks of `extent`, which must be free, and maps them.
+///
+/// # Errors
+/// Those of changing the trees.
+pub fn allocate_exact(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, extent: Extent) -> Result<()> {
+    alloc::allocate_at(tx, extent.start, extent.len, RmapOwner(ino.0), rmap_offset(fork, &extent))?;
+    insert(tx, ino, fork, extent)?;
+    count_blocks(tx, ino, i64::from(extent.len))
+}
+
+/// Maps blocks that another file owns already: each gains a reference.
+///
+/// # Errors
+/// Those of changing the trees.
+pub fn share(tx: &mut Transaction<'_>, ino: Ino, extent: Extent) -> Result<()> {
+    let (ag, start) = tx.geometry().split(extent.start);
+    refcount::increase(tx, ag, start, extent.len)?;
+    insert(tx, ino, Fork::Data, extent)?;
+    rmap::map(tx, ag, start, extent.len, RmapOwner(ino.0), rmap_offset(Fork::Data, &extent))?;
+    count_blocks(tx, ino, i64::from(extent.len))
+}
+
+/// Unmaps `from..to` of a fork. Blocks that nobody else refers to become free.
+///
+/// # Errors
+/// Those of changing the trees.
+pub fn unmap(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    fork: Fork,
+    from: FileBlock,
+    to: FileBlock,
+) -> Result<()> {
+    // Asked of the tree, not of the inode's flag: a block that somebody else has must not be freed even when the
+    // flag is missing.
+    let may_share = fork == Fork::Data && tx.geometry().has_reflink();
+    let mut count = 0;
+    for gone in remove(tx, ino, fork, from, to)? {
+        let (ag, start) = tx.geometry().split(gone.start);
+        let (owner, offset) = (RmapOwner(ino.0), rmap_offset(fork, &gone));
+        if may_share {
+            rmap::unmap(tx, ag, start, gone.len, owner, offset)?;
+            for (start, len) in refcount::decrease(tx, ag, start, gone.len)? {
+                alloc::free_unmapped(tx, ag, start, len)?;
+            }
+        } else {
+            alloc::free(tx, ag, start, gone.len, owner, offset)?;
+        }
+        count += i64::from(gone.len);
+    }
+    if count > 0 {
+        count_blocks(tx, ino, -count)?;
+    }
+    Ok(())
+}
+
+/// Turns the unwritten blocks of `from..to` into written ones.
+///
+/// # Errors
+/// Those of changing the trees.
+pub fn set_written(tx: &mut Transaction<'_>, ino: Ino, from: FileBlock, to: FileBlock) -> Result<()> {
+    for old in remove(tx, ino, Fork::Data, from, to)? {
+        let new = Extent { unwritten: false, ..old };
+        insert(tx, ino, Fork::Data, new)?;
+        if old.unwritten {
+            let (ag, start) = tx.geometry().split(old.start);
+            let owner = RmapOwner(ino.0);
+            rmap::unmap(tx, ag, start, old.len, owner, rmap_offset(Fork::Data, &old))?;
+            rmap::map(tx, ag, start, new.len, owner, rmap_offset(Fork::Data, &new))?;
+        }
+    }
+    Ok(())
+}
