@@ -3,7 +3,9 @@
 //! Small ones live in the inode (shortform), then in one block with its own index (block form), then in data blocks
 //! with one leaf as index (leaf form), at last with a tree over many leaves and a free index (node form).
 
+mod block_form;
 pub mod da;
+pub mod edit;
 mod list;
 mod lookup;
 

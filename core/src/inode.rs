@@ -5,6 +5,8 @@ pub mod bmap;
 pub mod chunk;
 pub mod core;
 pub mod fork;
+pub mod inactivate;
+pub mod init;
 mod verify;
 mod view;
 

@@ -2,15 +2,20 @@
 //!
 //! All names and paths are bytes. Calls take inode numbers ([`Ino`]); [`Volume::resolve`] turns a path into one.
 
+mod names;
 mod open;
 mod path;
 mod read;
 mod types;
+mod write;
 
 pub use types::{
     DirEntry, ExtentPlace, FileExtent, FileType, Flags, Flags2, Follow, Namespace, ParentPointer, Stat,
     StatFs, Timestamp, XattrName,
 };
+
+pub use crate::inode::init::NewInode;
+pub use write::SetAttributes;
 
 use open::Policy;
 
@@ -25,7 +30,8 @@ use crate::format::BlockKind;
 use crate::format::header;
 use crate::format::superblock::RawSuperblock;
 use crate::geometry::Geometry;
-use crate::journal::{Store, Transaction};
+use crate::data::file::Files;
+use crate::journal::Store;
 use crate::units::Ino;
 
 /// How to open a volume.
@@ -55,6 +61,14 @@ pub struct Volume {
     warnings: Vec<String>,
     /// The time that changes are stamped with.
     now: Timestamp,
+    /// Files with something in memory that is not on the device.
+    files: Files,
+    /// Bound on their data in memory, in bytes.
+    dirty_limit: usize,
+    /// Counts new directories, to spread them over the AGs.
+    dir_rotor: u32,
+    /// For inode generations.
+    seed: u32,
 }
 
 impl Volume {
@@ -66,7 +80,17 @@ impl Volume {
         let (geometry, superblock) = read_superblock(&mut *device)?;
         let mut store = Store::new(device, Arc::new(geometry), superblock, options.cache_bytes.max(1 << 20));
         let Policy { read_only, warnings } = Policy::of(&mut store, options)?;
-        Ok(Self { store, read_only, warnings, now: Timestamp::default() })
+        let seed = store.geometry().uuid.as_fields().0;
+        Ok(Self {
+            store,
+            read_only,
+            warnings,
+            now: Timestamp::default(),
+            files: Files::default(),
+            dirty_limit: options.dirty_bytes,
+            dir_rotor: 0,
+            seed,
+        })
     }
 
     /// Shape of the volume.
@@ -91,11 +115,6 @@ impl Volume {
     #[must_use]
     pub fn root(&self) -> Ino {
         self.store.geometry().rootino
-    }
-
-    /// A transaction on the volume; dropping it changes nothing.
-    pub(crate) fn transaction(&mut self) -> Transaction<'_> {
-        Transaction::new(&mut self.store)
     }
 }
 

@@ -164,6 +164,13 @@ impl Files {
         file.staging
     }
 
+    /// Forgets a file of which nothing in memory goes beyond what is on disk.
+    pub fn drop_idle(&mut self, ino: Ino) {
+        if self.files.get(&ino).is_some_and(|file| file.is_clean() && file.staging.is_empty()) {
+            self.files.remove(&ino);
+        }
+    }
+
     /// Forgets every staging extent of every file.
     pub fn forget_staging(&mut self) {
         for file in self.files.values_mut() {

@@ -2,6 +2,7 @@
 
 use core::cmp::min;
 
+use super::file::File;
 use crate::error::{Error, Mistake, Result};
 use crate::format::extent::Extent;
 use crate::format::inode::FileType;
@@ -20,6 +21,37 @@ pub fn read_disk(tx: &mut Transaction<'_>, inode: &Inode, offset: u64, buf: &mut
     let left = inode.size().saturating_sub(offset);
     let len = min(left, buf.len() as u64) as usize;
     fill(tx, inode, offset, &mut buf[..len])?;
+    Ok(len)
+}
+
+/// Reads a regular file as callers see it: what is on disk, and over it the data that waits for writeback.
+///
+/// # Errors
+/// Those of [`read_disk`].
+pub fn read_through(
+    tx: &mut Transaction<'_>,
+    inode: &Inode,
+    file: &File,
+    offset: u64,
+    buf: &mut [u8],
+) -> Result<usize> {
+    check_readable(inode)?;
+    let len = min(file.size.saturating_sub(offset), buf.len() as u64) as usize;
+    let buf = &mut buf[..len];
+    fill(tx, inode, offset, buf)?;
+    let geometry = tx.geometry();
+    let bs = geometry.blocksize as usize;
+    let end = offset + len as u64;
+    let mut at = geometry.file_block(offset);
+    while let Some(dirty) = file.dirty.next(at, bs).filter(|&block| geometry.file_byte(block) < end) {
+        let run = file.dirty.at(dirty, bs).unwrap_or_default();
+        let start = geometry.file_byte(dirty);
+        let from = start.max(offset);
+        let to = (start + run.len() as u64).min(end);
+        let source = &run[(from - start) as usize..(to - start) as usize];
+        buf[(from - offset) as usize..(to - offset) as usize].copy_from_slice(source);
+        at = dirty.plus((run.len() / bs) as u64);
+    }
     Ok(len)
 }
 

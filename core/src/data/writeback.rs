@@ -4,6 +4,8 @@
 //! in. The store makes that data durable before the transaction is.
 
 
+use ::alloc::vec::Vec;
+
 use super::file::{File, Files, Staging};
 use super::remap;
 use crate::btree::bmap::Fork;
@@ -250,4 +252,5 @@ fn settle(store: &mut Store, files: &mut Files, geometry: &Geometry, ino: Ino, d
             file.modified = None;
         }
     });
+    files.drop_idle(ino);
 }

@@ -180,6 +180,26 @@ pub fn allocate(
     Ok(extent)
 }
 
+/// Allocates `len_fsblocks` blocks in one piece for a hole at `block` and maps them.
+///
+/// Directory blocks are allocated this way: the log cannot take one that is in pieces.
+///
+/// # Errors
+/// [`Error::NoSpace`] when no free extent is that long, and those of changing the trees.
+pub fn allocate_whole(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    fork: Fork,
+    block: FileBlock,
+    len_fsblocks: u32,
+    near: FsBlock,
+) -> Result<Extent> {
+    let start = alloc::find_whole(tx, near, len_fsblocks)?;
+    let extent = Extent { file_block: block, start, len: len_fsblocks, unwritten: false };
+    allocate_exact(tx, ino, fork, extent)?;
+    Ok(extent)
+}
+
 /// Allocates exactly the blocks of `extent`, which must be free, and maps them.
 ///
 /// # Errors

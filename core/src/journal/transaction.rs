@@ -16,7 +16,7 @@ use crate::geometry::Geometry;
 use crate::units::{AgBlock, AgNumber, Daddr};
 
 /// Bytes that one bit of a block's dirty map stands for, as in a buffer log item.
-pub const CHUNK_BYTES: usize = 128;
+const CHUNK_BYTES: usize = 128;
 
 /// Where a metadata block lies and what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +130,21 @@ impl<'s> Transaction<'s> {
         let changed = self.changed.get_mut(&at.daddr).expect("inserted above");
         mark(&mut changed.dirty, range);
         Ok(&mut Arc::make_mut(&mut changed.block).bytes)
+    }
+
+    /// Gives a block new contents; only the chunks that differ count as changed.
+    ///
+    /// # Errors
+    /// Those of [`Transaction::read`].
+    pub fn replace(&mut self, at: &Locator, bytes: &[u8]) -> Result<()> {
+        let old = self.read(at)?;
+        let pairs = old.chunks(CHUNK_BYTES).zip(bytes.chunks(CHUNK_BYTES)).enumerate();
+        let differing = pairs.filter(|(_, (old, new))| old != new).map(|(chunk, _)| chunk * CHUNK_BYTES);
+        for start in differing.collect::<Vec<_>>() {
+            let end = (start + CHUNK_BYTES).min(bytes.len());
+            self.modify(at, start..end)?[start..end].copy_from_slice(&bytes[start..end]);
+        }
+        Ok(())
     }
 
     /// Makes a fresh block of the first of `at.kinds`: zeros behind a filled-in header.

@@ -150,6 +150,26 @@ pub fn find_for_file(tx: &mut Transaction<'_>, near: FsBlock, want_fsblocks: u32
     Err(Error::NoSpace)
 }
 
+/// Finds exactly `len_fsblocks` free blocks in one piece, in the AG of `near` first, then in the others.
+///
+/// # Errors
+/// [`Error::NoSpace`] when no AG has such an extent to spare.
+pub fn find_whole(tx: &mut Transaction<'_>, near: FsBlock, len_fsblocks: u32) -> Result<FsBlock> {
+    let geometry = shape(tx);
+    for ag in ags_from(&geometry, geometry.split(near).0) {
+        agfl::fix(tx, ag)?;
+        if reserve::usable(tx, ag)? < len_fsblocks {
+            continue;
+        }
+        if let Some((start, len)) = find(tx, ag, None, len_fsblocks)?
+            && len == len_fsblocks
+        {
+            return Ok(geometry.fsblock(ag, start));
+        }
+    }
+    Err(Error::NoSpace)
+}
+
 /// Takes blocks for a file; returns the first one and how many came.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use super::{Volume, path};
 use crate::error::{Mistake, Result};
 use crate::format::inode::FileType;
 use crate::inode::{self, Fork, Inode};
+use crate::journal::Transaction;
 use crate::units::Ino;
 use crate::{attr, data, dir, symlink};
 
@@ -47,7 +48,16 @@ impl Volume {
         let mut tx = self.transaction();
         let inode = inode::read(&mut tx, ino)?;
         let (blocksize, blocklog) = (tx.geometry().blocksize, tx.geometry().blocklog);
-        Ok(stat(&inode, blocksize, blocklog))
+        let mut stat = stat(&inode, blocksize, blocklog);
+        if let Some(file) = self.files.get(ino) {
+            stat.size = file.size;
+            stat.blocks_512 += file.delalloc.count() << (blocklog - 9);
+            if let Some(modified) = file.modified {
+                stat.mtime = modified;
+                stat.ctime = modified;
+            }
+        }
+        Ok(stat)
     }
 
     /// The names of an inode, from its parent pointers. Empty on volumes without them.
@@ -123,19 +133,29 @@ impl Volume {
     /// # Errors
     /// [`Mistake::IsADirectory`]; those of the device; corruption.
     pub fn read(&mut self, ino: Ino, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        let mut tx = self.transaction();
+        let mut tx = Transaction::new(&mut self.store);
         let inode = inode::read(&mut tx, ino)?;
-        data::read::read_disk(&mut tx, &inode, offset, buf)
+        match self.files.get(ino) {
+            None => data::read::read_disk(&mut tx, &inode, offset, buf),
+            Some(file) => data::read::read_through(&mut tx, &inode, file, offset, buf),
+        }
     }
 
     /// All extents of a file, by rising offset; holes are left out.
+    ///
+    /// Data that waits for writeback shows as [`ExtentPlace::Delalloc`](super::ExtentPlace::Delalloc), over shared
+    /// blocks in addition to the blocks that it will replace.
     ///
     /// # Errors
     /// Those of the device; corruption.
     pub fn extents(&mut self, ino: Ino) -> Result<Vec<FileExtent>> {
         let mut tx = self.transaction();
         let inode = inode::read(&mut tx, ino)?;
-        data::extents::on_disk(&mut tx, &inode)
+        let mut extents = data::extents::on_disk(&mut tx, &inode)?;
+        if let Some(file) = self.files.get(ino) {
+            data::extents::add_delalloc(&mut extents, file);
+        }
+        Ok(extents)
     }
 
     /// Size and free space of the volume.

@@ -1,0 +1,280 @@
+//! Changing contents and attributes; making changes durable.
+
+use alloc::boxed::Box;
+
+use super::Volume;
+use crate::data::clone::{CloneRange, clone_range};
+use crate::data::truncate::truncate;
+use crate::data::write::write;
+use crate::data::writeback::writeback;
+use crate::device::BlockDevice;
+use crate::error::{Error, Mistake, Result};
+use crate::format::inode::{FileType, Flags};
+use crate::format::time::Timestamp;
+use crate::inode::core::core_mut;
+use crate::inode::{self, Inode};
+use crate::journal::Transaction;
+use crate::units::Ino;
+
+/// Bytes of a large write that go through the pipeline at once.
+const WRITE_STEP_BYTES: usize = 4 << 20;
+
+/// Committed metadata that waits in memory before it is put in place, in bytes.
+const METADATA_BYTES: usize = 16 << 20;
+
+/// Attributes to change; `None` leaves one as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SetAttributes {
+    /// Permission bits, setuid, setgid and sticky included; without the type.
+    pub mode: Option<u16>,
+    /// Owning user.
+    pub uid: Option<u32>,
+    /// Owning group.
+    pub gid: Option<u32>,
+    /// Last access.
+    pub atime: Option<Timestamp>,
+    /// Last change of the contents.
+    pub mtime: Option<Timestamp>,
+}
+
+impl Volume {
+    /// A transaction on the volume; dropping it changes nothing.
+    pub(crate) fn transaction(&mut self) -> Transaction<'_> {
+        Transaction::new(&mut self.store)
+    }
+
+    /// Sets the time that later changes are stamped with.
+    pub fn set_time(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// Refuses when the volume cannot take changes.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        match &self.read_only {
+            Some(reason) => Err(Error::ReadOnly { reason: reason.clone() }),
+            None => self.store.check_alive(),
+        }
+    }
+
+    /// Runs an operation; when space seems short, frees what is only held back in memory and runs it once more.
+    pub(super) fn with_space<R>(&mut self, mut act: impl FnMut(&mut Self) -> Result<R>) -> Result<R> {
+        match act(self) {
+            Err(Error::NoSpace) => {
+                self.free_held_space()?;
+                act(self)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Turns reservations into blocks, gives up promises, and makes freed blocks free for good.
+    fn free_held_space(&mut self) -> Result<()> {
+        self.drop_promises();
+        self.store.checkpoint()?;
+        for ino in self.files.inodes() {
+            writeback(&mut self.store, &mut self.files, ino, true)?;
+        }
+        self.drop_promises();
+        self.store.checkpoint()
+    }
+
+    fn drop_promises(&mut self) {
+        self.files.forget_staging();
+        self.store.promised_mut().clear();
+    }
+
+    /// Keeps committed metadata within its bound.
+    pub(super) fn after_commit(&mut self) -> Result<()> {
+        if self.store.dirty_bytes() > METADATA_BYTES { self.store.checkpoint() } else { Ok(()) }
+    }
+
+    /// Writes to a file. The data is on the device after [`Volume::fsync`] or [`Volume::sync`].
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`] when there is no room for it; nothing has changed then. Those of the device and of corrupt
+    /// metadata; then what was written before in steps of 4 MiB may be there.
+    pub fn write(&mut self, ino: Ino, offset: u64, data: &[u8]) -> Result<()> {
+        self.check_writable()?;
+        let file = self.writable_file(ino)?;
+        let size = self.files.get(ino).map_or(file.size(), |file| file.size);
+        if file.core.flags().contains(Flags::APPEND) && offset != size {
+            return Err(Mistake::NotPermitted("file is append-only").into());
+        }
+        let mut offset = offset;
+        for step in data.chunks(WRITE_STEP_BYTES) {
+            self.write_step(ino, offset, step)?;
+            offset += step.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn write_step(&mut self, ino: Ino, offset: u64, data: &[u8]) -> Result<()> {
+        let now = self.now;
+        self.with_space(|volume| write(&mut volume.store, &mut volume.files, ino, offset, data, now))?;
+        if self.files.dirty_bytes() > self.dirty_limit {
+            self.writeback_all()?;
+        }
+        Ok(())
+    }
+
+    fn writable_file(&mut self, ino: Ino) -> Result<Inode> {
+        let inode = inode::read(&mut self.transaction(), ino)?;
+        match inode.file_type {
+            FileType::Regular if inode.is_realtime() => Err(Error::unsupported("file on the realtime device")),
+            FileType::Regular if inode.core.flags().contains(Flags::IMMUTABLE) => {
+                Err(Mistake::NotPermitted("file is immutable").into())
+            }
+            FileType::Regular => Ok(inode),
+            FileType::Directory => Err(Mistake::IsADirectory.into()),
+            _ => Err(Mistake::Argument("not a regular file").into()),
+        }
+    }
+
+    /// Makes a file `size` bytes long.
+    ///
+    /// # Errors
+    /// [`Mistake`]; those of the device; corruption. Nothing has changed then.
+    pub fn truncate(&mut self, ino: Ino, size: u64) -> Result<()> {
+        self.check_writable()?;
+        if self.writable_file(ino)?.core.flags().contains(Flags::APPEND) {
+            return Err(Mistake::NotPermitted("file is append-only").into());
+        }
+        let now = self.now;
+        self.with_space(|volume| truncate(&mut volume.store, &mut volume.files, ino, size, now))?;
+        self.after_commit()
+    }
+
+    /// Changes attributes of an inode.
+    ///
+    /// # Errors
+    /// [`Mistake::NotPermitted`]; those of the device; corruption. Nothing has changed then.
+    pub fn set_attributes(&mut self, ino: Ino, set: &SetAttributes) -> Result<()> {
+        self.check_writable()?;
+        let now = self.now;
+        let mut tx = self.transaction();
+        let before = inode::read(&mut tx, ino)?;
+        if before.core.flags().intersects(Flags::IMMUTABLE | Flags::APPEND) {
+            return Err(Mistake::NotPermitted("file is immutable or append-only").into());
+        }
+        let core = core_mut(&mut tx, ino)?;
+        if let Some(mode) = set.mode {
+            core.mode.set(before.file_type.mode_bits() | (mode & 0o7777));
+        }
+        if let Some(uid) = set.uid {
+            core.uid.set(uid);
+        }
+        if let Some(gid) = set.gid {
+            core.gid.set(gid);
+        }
+        if let Some(atime) = set.atime {
+            core.atime = core.encode_time(atime);
+        }
+        if let Some(mtime) = set.mtime {
+            core.mtime = core.encode_time(mtime);
+        }
+        core.ctime = core.encode_time(now);
+        core.changecount.set(core.changecount.get().wrapping_add(1));
+        tx.commit();
+        if set.mtime.is_some() && self.files.get(ino).is_some() {
+            // A time set by hand holds, whenever the data gets to the device.
+            let geometry = self.store.geometry().clone();
+            self.files.change(&geometry, ino, 0, |file| file.modified = None);
+        }
+        self.after_commit()
+    }
+
+    /// Makes `target` a clone of `source`: all of its blocks are shared.
+    ///
+    /// # Errors
+    /// Those of [`Volume::clone_range`].
+    pub fn clone_file(&mut self, source: Ino, target: Ino) -> Result<()> {
+        self.clone_range(source, 0, target, 0, 0)
+    }
+
+    /// Makes part of `target` share the blocks of part of `source`. All in bytes; `len` 0 means up to the end of the
+    /// source.
+    ///
+    /// # Errors
+    /// [`Mistake`] where Linux refuses FICLONERANGE; [`Error::Unsupported`] without reflink; those of the device;
+    /// corruption. Nothing has changed then.
+    pub fn clone_range(
+        &mut self,
+        source: Ino,
+        source_offset: u64,
+        target: Ino,
+        target_offset: u64,
+        len: u64,
+    ) -> Result<()> {
+        self.check_writable()?;
+        for ino in [source, target] {
+            self.writeback(ino)?;
+        }
+        let range = CloneRange { source, source_offset, target, target_offset, len_bytes: len };
+        let now = self.now;
+        self.with_space(|volume| clone_range(&mut volume.store, &mut volume.files, range, now))?;
+        self.after_commit()
+    }
+
+    /// Gives all dirty data of a file blocks and writes it there. Durable only after a sync.
+    ///
+    /// # Errors
+    /// Those of the device; corruption. What was not written back stays in memory.
+    pub fn writeback(&mut self, ino: Ino) -> Result<()> {
+        if self.files.get(ino).is_none_or(crate::data::file::File::is_clean) {
+            return Ok(());
+        }
+        self.check_writable()?;
+        match writeback(&mut self.store, &mut self.files, ino, false) {
+            // Space was reserved, so it is there: but it may be busy, or promised to others.
+            Err(Error::NoSpace) => {
+                self.drop_promises();
+                self.store.checkpoint()?;
+                writeback(&mut self.store, &mut self.files, ino, true)?;
+            }
+            outcome => outcome?,
+        }
+        self.after_commit()
+    }
+
+    fn writeback_all(&mut self) -> Result<()> {
+        for ino in self.files.inodes() {
+            self.writeback(ino)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a file durable: its data, its size, its times.
+    ///
+    /// # Errors
+    /// Those of the device; corruption.
+    pub fn fsync(&mut self, ino: Ino) -> Result<()> {
+        self.writeback(ino)?;
+        self.store.checkpoint()
+    }
+
+    /// Makes everything durable.
+    ///
+    /// # Errors
+    /// Those of the device; corruption.
+    pub fn sync(&mut self) -> Result<()> {
+        self.writeback_all()?;
+        self.store.checkpoint()
+    }
+
+    /// Makes everything durable and gives the device back.
+    ///
+    /// # Errors
+    /// Those of [`Volume::sync`]. The device is gone then; open it again to see what is on it.
+    pub fn close(mut self) -> Result<Box<dyn BlockDevice>> {
+        if self.read_only.is_none() {
+            self.sync()?;
+        }
+        Ok(self.store.into_device())
+    }
+
+    /// A number that differs from call to call, for inode generations.
+    pub(super) fn next_seed(&mut self) -> u32 {
+        self.seed = self.seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) ^ self.now.nanoseconds;
+        self.seed
+    }
+}
