@@ -155,7 +155,11 @@ mod tests {
             let start = random(60);
             let end = start + random(64 - start);
             let add = random(2) == 0;
-            if add { set.insert(start..end) } else { set.remove(start..end) }
+            if add {
+                set.insert(start..end)
+            } else {
+                set.remove(start..end)
+            }
             model[start as usize..end as usize].fill(add);
             for (value, &there) in (0..).zip(&model) {
                 assert_eq!(set.contains(value), there);

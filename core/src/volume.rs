@@ -24,13 +24,13 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::data::file::Files;
 use crate::device::{BlockDevice, read_vec};
 use crate::error::{Error, Result};
 use crate::format::BlockKind;
 use crate::format::header;
 use crate::format::superblock::RawSuperblock;
 use crate::geometry::Geometry;
-use crate::data::file::Files;
 use crate::journal::Store;
 use crate::units::Ino;
 

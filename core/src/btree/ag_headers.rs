@@ -32,7 +32,13 @@ fn sector(geometry: &Geometry, ag: AgNumber, number: u32, kinds: &'static [Block
     Locator::new(kinds, geometry.ag_sector(ag, number), geometry.sectsize, Some(ag.0.into()))
 }
 
-fn check(ag: AgNumber, structure: &'static str, field: &'static str, expected: u32, found: u32) -> Result<()> {
+fn check(
+    ag: AgNumber,
+    structure: &'static str,
+    field: &'static str,
+    expected: u32,
+    found: u32,
+) -> Result<()> {
     if expected == found {
         return Ok(());
     }

@@ -189,7 +189,8 @@ impl<T: Tree> Cursor<T> {
             if !T::OVERLAPPING && self.steps[level].index > 0 {
                 return Ok(());
             }
-            let changed = self.refresh_keys(tx, level + 1, self.steps[level + 1].index, self.steps[level].at)?;
+            let changed =
+                self.refresh_keys(tx, level + 1, self.steps[level + 1].index, self.steps[level].at)?;
             if !changed {
                 return Ok(());
             }

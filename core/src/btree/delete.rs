@@ -24,7 +24,12 @@ impl<T: Tree> Cursor<T> {
         self.rebalance(tx, source, 0)
     }
 
-    fn rebalance(&mut self, tx: &mut Transaction<'_>, source: &mut dyn BlockSource, level: usize) -> Result<()> {
+    fn rebalance(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        source: &mut dyn BlockSource,
+        level: usize,
+    ) -> Result<()> {
         if level + 1 == self.height {
             return self.shrink(tx, source);
         }

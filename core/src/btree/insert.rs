@@ -41,7 +41,12 @@ impl<T: Tree> Cursor<T> {
     }
 
     /// Makes room in the full node at `level`, or if its parent is full in that.
-    fn make_room(&mut self, tx: &mut Transaction<'_>, source: &mut dyn BlockSource, level: usize) -> Result<()> {
+    fn make_room(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        source: &mut dyn BlockSource,
+        level: usize,
+    ) -> Result<()> {
         if level + 1 == self.height {
             return self.grow(tx, source);
         }

@@ -95,7 +95,8 @@ pub(super) fn shape<T: Tree>(tree: &T, tx: &mut Transaction<'_>, at: At, level: 
         At::Inline => match tree.root(tx)? {
             Root::Inline(inline) => {
                 let shape = inline_shape::<T>(inline);
-                if shape.level != level || shape.numrecs > shape.maxrecs || (level > 0 && shape.numrecs == 0) {
+                if shape.level != level || shape.numrecs > shape.maxrecs || (level > 0 && shape.numrecs == 0)
+                {
                     let problem = Problem::Bounds { field: "numrecs", found: shape.numrecs as u64 };
                     return Err(corrupt(shape.locator.daddr, tree, problem));
                 }
@@ -313,11 +314,8 @@ pub(super) fn sibling<T: Tree>(
     let locator = locator(tree, tx, ptr)?;
     let bytes = tx.read(&locator)?;
     let at = sibling_at::<T>(side);
-    let (found, null) = if T::LONG {
-        (be_u64(bytes, at), u64::MAX)
-    } else {
-        (be_u32(bytes, at).into(), u64::from(u32::MAX))
-    };
+    let (found, null) =
+        if T::LONG { (be_u64(bytes, at), u64::MAX) } else { (be_u32(bytes, at).into(), u64::from(u32::MAX)) };
     Ok((found != null).then_some(found))
 }
 

@@ -218,7 +218,8 @@ fn rmapbt_stays_sound_under_random_changes() {
     all.sort_by_key(RmapKey::low);
     for block in (900..4200).step_by(13) {
         let key = |owner, offset| RmapKey { start: AgBlock(block), owner: RmapOwner(owner), offset };
-        let found = Cursor::new(tree).overlapping(&mut tx, &key(0, 0), &key(u64::MAX, u64::MAX)).expect("query");
+        let found =
+            Cursor::new(tree).overlapping(&mut tx, &key(0, 0), &key(u64::MAX, u64::MAX)).expect("query");
         let expected = all.iter().filter(|rec| rec.start.0 <= block && block < rec.end().0);
         assert!(found.iter().eq(expected), "owners of block {block}");
     }
@@ -237,8 +238,12 @@ fn a_fork_grows_from_a_list_to_a_tree_and_back() {
     core.forkoff = 24;
     core.flags2.set(0x10);
     let mut blocks = Blocks { next: 5000, used: Vec::new() };
-    let make =
-        |n: u64| Extent { file_block: FileBlock(n * 3), start: FsBlock(20_000 + n), len: 2, unwritten: n % 2 == 0 };
+    let make = |n: u64| Extent {
+        file_block: FileBlock(n * 3),
+        start: FsBlock(20_000 + n),
+        len: 2,
+        unwritten: n % 2 == 0,
+    };
     exercise(tree, &mut tx, &mut blocks, 7, make);
     assert!(blocks.used.is_empty(), "the list is back in the inode");
     let core = Dinode::read_from_prefix(tx.read(&at).expect("inode")).expect("core").0;

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::file::File;
 use crate::btree::Cursor;
 use crate::btree::refcount::Refcountbt;
 use crate::error::{Error, Place, Problem, Result};
@@ -131,4 +132,19 @@ pub fn shared_runs(
         next = cursor.next(tx)?;
     }
     Ok(runs)
+}
+
+/// Adds what waits for writeback to the extents on disk. Over a hole it stands alone; over shared blocks it stands
+/// beside the extent that it will take the place of.
+pub fn add_delalloc(extents: &mut Vec<FileExtent>, file: &File) {
+    for range in file.delalloc.iter().chain(file.overwrite.iter()) {
+        extents.push(FileExtent {
+            offset_fsblocks: range.start,
+            len_fsblocks: range.end - range.start,
+            place: ExtentPlace::Delalloc,
+            unwritten: false,
+            shared: false,
+        });
+    }
+    extents.sort_by_key(|extent| extent.offset_fsblocks);
 }

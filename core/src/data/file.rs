@@ -74,7 +74,8 @@ impl File {
         }
         if after > 0 {
             let skip = u64::from(staging.len - after);
-            self.staging.insert(start.plus(skip), Staging { start: FsBlock(staging.start.0 + skip), len: after });
+            self.staging
+                .insert(start.plus(skip), Staging { start: FsBlock(staging.start.0 + skip), len: after });
         }
     }
 }
@@ -140,7 +141,13 @@ impl Files {
     }
 
     /// Changes the file `ino`, which starts out with `size` bytes, and keeps the sums right.
-    pub fn change<R>(&mut self, geometry: &Geometry, ino: Ino, size: u64, act: impl FnOnce(&mut File) -> R) -> R {
+    pub fn change<R>(
+        &mut self,
+        geometry: &Geometry,
+        ino: Ino,
+        size: u64,
+        act: impl FnOnce(&mut File) -> R,
+    ) -> R {
         let file = self.files.entry(ino).or_insert_with(|| File { size, ..File::default() });
         let before = (file.reserved_fsblocks(geometry), file.dirty.bytes());
         let outcome = act(file);

@@ -3,7 +3,6 @@
 //! Blocks are taken in a transaction that is private until it commits, so on disk they stay free while the data goes
 //! in. The store makes that data durable before the transaction is.
 
-
 use ::alloc::vec::Vec;
 
 use super::file::{File, Files, Staging};
@@ -77,13 +76,7 @@ fn cowextsize(tx: &mut Transaction<'_>, ino: Ino) -> Result<u32> {
 }
 
 /// Writes back dirty runs until the transaction is large enough.
-fn batch(
-    tx: &mut Transaction<'_>,
-    file: &File,
-    ino: Ino,
-    hints: Hints,
-    done: &mut Done,
-) -> Result<()> {
+fn batch(tx: &mut Transaction<'_>, file: &File, ino: Ino, hints: Hints, done: &mut Done) -> Result<()> {
     let bs = tx.geometry().blocksize as usize;
     for (start, bytes) in file.dirty.runs() {
         write_run(tx, file, ino, start, bytes, hints, done)?;
@@ -179,9 +172,11 @@ fn stage(
 ) -> Result<Extent> {
     let block = shared.file_block;
     let staged = file.staged(block).or_else(|| {
-        let made = done.staged.iter().rev().find(|(start, staging)| {
-            *start <= block && block.since(*start) < u64::from(staging.len)
-        })?;
+        let made = done
+            .staged
+            .iter()
+            .rev()
+            .find(|(start, staging)| *start <= block && block.since(*start) < u64::from(staging.len))?;
         let skip = block.since(made.0) as u32;
         Some(Staging { start: FsBlock(made.1.start.0 + u64::from(skip)), len: made.1.len - skip })
     });

@@ -68,7 +68,8 @@ impl Block {
             return Ok(false);
         }
         let room = |&(at, len): &(usize, usize)| if at + len == end { len - growth } else { len };
-        let Some(&(at, len)) = regions.iter().filter(|region| room(region) >= need).min_by_key(|r| r.1) else {
+        let Some(&(at, len)) = regions.iter().filter(|region| room(region) >= need).min_by_key(|r| r.1)
+        else {
             return Ok(false);
         };
         if let Some((last_at, last_len)) = last.filter(|_| growth > 0)
@@ -181,10 +182,7 @@ pub(super) fn build(
     entries: &[(usize, Ino, &[u8], u8)],
 ) -> Result<Vec<u8>, Problem> {
     let ftype = FileType::Directory.dir_code();
-    let dots = [
-        (DATA_HEADER_BYTES, dir, &b"."[..], ftype),
-        (DOTDOT_AT as usize, parent, &b".."[..], ftype),
-    ];
+    let dots = [(DATA_HEADER_BYTES, dir, &b"."[..], ftype), (DOTDOT_AT as usize, parent, &b".."[..], ftype)];
     let mut block = Block { bytes: alloc::vec![0; geometry.dir_blocksize() as usize], leaf: Vec::new() };
     let mut at = DATA_HEADER_BYTES;
     for &(offset, ino, name, ftype) in dots.iter().chain(entries) {

@@ -8,7 +8,7 @@ use super::da::damaged;
 use super::list::shortform;
 use super::lookup::dir_hash;
 use super::{Form, block_form, form};
-use crate::btree::bmap::Fork;
+use crate::btree::bmap::{Fork, inode_locator};
 use crate::error::{Error, Result};
 use crate::format::dir::data::{Tile, entry_bytes, tiles};
 use crate::format::dir::shortform::{Entry, Shortform};
@@ -76,7 +76,7 @@ fn store_shortform(tx: &mut Transaction<'_>, ino: Ino, sf: &Shortform<'_>) -> Re
     let core = core_mut(tx, ino)?;
     core.format = fork_format::LOCAL;
     core.size.set(bytes.len() as u64);
-    let at = inode::locator(tx.geometry(), ino);
+    let at = inode_locator(tx.geometry(), ino);
     put(tx.modify(&at, CORE_BYTES..CORE_BYTES + bytes.len())?, CORE_BYTES, &bytes);
     Ok(())
 }
@@ -124,7 +124,8 @@ fn to_block(tx: &mut Transaction<'_>, dir: &Inode, sf: &Shortform<'_>) -> Result
     let entries: Vec<_> =
         sf.entries.iter().map(|e| (usize::from(e.offset), e.ino, e.name, e.ftype)).collect();
     let bytes = block_form::build(&geometry, dir.ino, sf.parent, &entries);
-    let bytes = bytes.map_err(|problem| damaged(crate::format::BlockKind::DirBlock, dir, FileBlock(0), problem))?;
+    let bytes =
+        bytes.map_err(|problem| damaged(crate::format::BlockKind::DirBlock, dir, FileBlock(0), problem))?;
     let core = core_mut(tx, dir.ino)?;
     core.format = fork_format::EXTENTS;
     core.size.set(geometry.dir_blocksize().into());
@@ -154,7 +155,8 @@ fn shrink_to_shortform(tx: &mut Transaction<'_>, dir: &Inode) -> Result<()> {
     let Some((block, end)) = block_form::read(tx, dir)? else { return Ok(()) };
     let mut sf = Shortform { parent: dir.ino, entries: Vec::new() };
     for tile in tiles(&block, end) {
-        let tile = tile.map_err(|problem| damaged(crate::format::BlockKind::DirBlock, dir, FileBlock(0), problem))?;
+        let tile =
+            tile.map_err(|problem| damaged(crate::format::BlockKind::DirBlock, dir, FileBlock(0), problem))?;
         let Tile::Entry(entry) = tile else { continue };
         match entry.name {
             b"." => {}

@@ -28,12 +28,7 @@ fn corrupt(ag: AgNumber, structure: &'static str, rule: &'static str) -> Error {
 ///
 /// # Errors
 /// [`Error::NoSpace`] when no AG can give one.
-pub fn allocate(
-    tx: &mut Transaction<'_>,
-    first_ag: AgNumber,
-    near: AgIno,
-    generation: u32,
-) -> Result<Ino> {
+pub fn allocate(tx: &mut Transaction<'_>, first_ag: AgNumber, near: AgIno, generation: u32) -> Result<Ino> {
     let geometry = tx.geometry().clone();
     for ag in ags_from(&geometry, first_ag) {
         if agi(tx, ag)?.freecount.get() == 0 && !chunk::allocate(tx, ag, generation)? {

@@ -226,13 +226,7 @@ pub fn share(tx: &mut Transaction<'_>, ino: Ino, extent: Extent) -> Result<()> {
 ///
 /// # Errors
 /// Those of changing the trees.
-pub fn unmap(
-    tx: &mut Transaction<'_>,
-    ino: Ino,
-    fork: Fork,
-    from: FileBlock,
-    to: FileBlock,
-) -> Result<()> {
+pub fn unmap(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, from: FileBlock, to: FileBlock) -> Result<()> {
     // Asked of the tree, not of the inode's flag: a block that somebody else has must not be freed even when the
     // flag is missing.
     let may_share = fork == Fork::Data && tx.geometry().has_reflink();

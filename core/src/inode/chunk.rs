@@ -148,7 +148,8 @@ fn initialise(
         let ino = tx.geometry().ino(ag, AgIno(agino));
         let at = inode_locator(tx.geometry(), ino);
         tx.create(&at);
-        let core = Dinode::mut_from_prefix(tx.modify(&at, 0..CORE_BYTES)?).expect("an inode holds its core").0;
+        let core =
+            Dinode::mut_from_prefix(tx.modify(&at, 0..CORE_BYTES)?).expect("an inode holds its core").0;
         core.version = 3;
         core.gen_.set(generation);
         core.next_unlinked.set(u32::MAX);

@@ -80,7 +80,8 @@ pub fn initialise(
 /// Flags and hints that come from the directory.
 fn inherit(core: &mut Dinode, parent: &Dinode, is_dir: bool, geometry: &Geometry) {
     let (theirs, theirs2) = (parent.flags(), parent.flags2());
-    let mut flags = theirs & (Flags::SYNC | Flags::NOATIME | Flags::NODUMP | Flags::NOSYMLINKS | Flags::NODEFRAG);
+    let mut flags =
+        theirs & (Flags::SYNC | Flags::NOATIME | Flags::NODUMP | Flags::NOSYMLINKS | Flags::NODEFRAG);
     if theirs.contains(Flags::PROJINHERIT) {
         core.projid_lo = parent.projid_lo;
         core.projid_hi = parent.projid_hi;

@@ -270,7 +270,12 @@ pub fn free(
 ///
 /// # Errors
 /// Those of [`free`].
-pub fn free_unmapped(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Result<()> {
+pub fn free_unmapped(
+    tx: &mut Transaction<'_>,
+    ag: AgNumber,
+    start: AgBlock,
+    len_fsblocks: u32,
+) -> Result<()> {
     agfl::fix(tx, ag)?;
     tx.note_freed(ag, start, len_fsblocks);
     free_extents::give(tx, ag, start, len_fsblocks)?;

@@ -117,7 +117,12 @@ pub(super) fn unmap_raw(
 ///
 /// # Errors
 /// Those of reading the tree.
-pub fn owners(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Result<Vec<RmapRec>> {
+pub fn owners(
+    tx: &mut Transaction<'_>,
+    ag: AgNumber,
+    start: AgBlock,
+    len_fsblocks: u32,
+) -> Result<Vec<RmapRec>> {
     let low = RmapKey { start, owner: RmapOwner(0), offset: 0 };
     let last = start.plus(len_fsblocks.saturating_sub(1));
     let high = RmapKey { start: last, owner: RmapOwner(u64::MAX), offset: u64::MAX };
@@ -158,8 +163,7 @@ fn may_overlap(tx: &Transaction<'_>, rec: &RmapRec) -> bool {
 }
 
 fn right_neighbour(tx: &mut Transaction<'_>, ag: AgNumber, new: &RmapRec) -> Result<Option<RmapRec>> {
-    let offset =
-        if new.has_file_offset() { new.offset.wrapping_add(u64::from(new.len)) } else { new.offset };
+    let offset = if new.has_file_offset() { new.offset.wrapping_add(u64::from(new.len)) } else { new.offset };
     let key = RmapKey { start: new.end(), owner: new.owner, offset: offset & !RmapRec::UNWRITTEN };
     let found = Cursor::new(Rmapbt(ag)).seek_le(tx, &key)?;
     Ok(found.filter(|rec| RmapKey::low(rec) == key && continues(new, rec)))

@@ -146,7 +146,11 @@ impl ForkSource {
 impl BlockSource for ForkSource {
     fn alloc(&mut self, tx: &mut Transaction<'_>, near: u64) -> Result<u64> {
         let geometry = alloc::shape(tx);
-        let near = if near == 0 { geometry.fsblock(geometry.split_ino(self.ino).0, AgBlock(0)) } else { FsBlock(near) };
+        let near = if near == 0 {
+            geometry.fsblock(geometry.split_ino(self.ino).0, AgBlock(0))
+        } else {
+            FsBlock(near)
+        };
         let owner = RmapOwner(self.ino.0);
         let request = alloc::Request { near, want_fsblocks: 1, owner, offset: self.offset() };
         let (block, _) = alloc::allocate(tx, &request)?;

@@ -137,7 +137,9 @@ impl Volume {
             return Err(Error::unsupported("changing names on a volume with parent pointers"));
         }
         if self.geometry().version.contains(Version::BORG) {
-            return Err(Error::unsupported("changing names on a volume that ignores the case of ASCII letters"));
+            return Err(Error::unsupported(
+                "changing names on a volume that ignores the case of ASCII letters",
+            ));
         }
         Ok(())
     }

@@ -120,7 +120,9 @@ impl Volume {
     fn writable_file(&mut self, ino: Ino) -> Result<Inode> {
         let inode = inode::read(&mut self.transaction(), ino)?;
         match inode.file_type {
-            FileType::Regular if inode.is_realtime() => Err(Error::unsupported("file on the realtime device")),
+            FileType::Regular if inode.is_realtime() => {
+                Err(Error::unsupported("file on the realtime device"))
+            }
             FileType::Regular if inode.core.flags().contains(Flags::IMMUTABLE) => {
                 Err(Mistake::NotPermitted("file is immutable").into())
             }
