@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use xfskit::Volume;
 use xfskit::device::FileDevice;
-use xfskit::volume::{Follow, OpenOptions};
+use xfskit::volume::{Follow, NewInode, OpenOptions};
 
 /// Bytes per call in sequential work.
 const CHUNK_BYTES: usize = 1 << 20;
