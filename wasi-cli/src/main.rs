@@ -1,2 +1,52 @@
-//! The command `xfskit`.
-fn main() {}
+//! The command `xfskit`: make, read, edit, clone in and check XFS images without mounting them.
+//!
+//! One source for the host and for wasm32-wasip1. Every command is a module with its arguments and a `run`; what
+//! they share lies beside them: addresses, images, failures, output.
+
+mod address;
+mod args;
+mod attributes;
+mod cat;
+mod check;
+mod cp;
+mod directories;
+mod export;
+mod extents;
+mod failure;
+mod getfattr;
+mod host;
+mod image;
+mod info;
+mod ls;
+mod mkfs;
+mod mode;
+mod name;
+mod output;
+mod pax;
+mod progress;
+mod rm;
+mod session;
+mod size;
+mod stat;
+mod time;
+mod transfer;
+mod tree;
+mod usage;
+mod walk;
+mod write;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::Cli;
+use crate::session::Session;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut session = Session::new(cli.json, cli.read_only);
+    if let Err(failure) = cli.command.run(&mut session) {
+        session.report(&failure);
+    }
+    session.exit_code()
+}

@@ -224,6 +224,3 @@ fn cycle_of(sector: &[u8]) -> u32 {
         cycle => cycle,
     }
 }
-
-#[cfg(test)]
-mod tests;

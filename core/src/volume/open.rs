@@ -32,14 +32,15 @@ impl Policy {
     /// Those of the device.
     pub(super) fn of(store: &mut Store, options: &OpenOptions) -> Result<Self> {
         let mut policy = Self::default();
+        policy.look_at_log(store)?;
+        policy.look_at_features(store);
+        // Last: what lies in the volume says more than how it was opened.
         if options.read_only {
             policy.refuse("opened read-only");
         }
         if store.device().is_read_only() {
             policy.refuse("the image is read-only");
         }
-        policy.look_at_log(store)?;
-        policy.look_at_features(store);
         Ok(policy)
     }
 

@@ -1,0 +1,68 @@
+//! Unix hosts.
+
+use std::ffi::OsStr;
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+/// The bytes of a name.
+pub(crate) fn bytes(name: &OsStr) -> &[u8] {
+    name.as_bytes()
+}
+
+/// A name made of bytes.
+pub(crate) fn os_str(bytes: &[u8]) -> &OsStr {
+    OsStr::from_bytes(bytes)
+}
+
+/// Permission bits, setuid, setgid and sticky included.
+pub(crate) fn mode(metadata: &Metadata) -> u16 {
+    (metadata.mode() & 0o7777) as u16
+}
+
+/// Owning user and group.
+pub(crate) fn owner(metadata: &Metadata) -> (u32, u32) {
+    (metadata.uid(), metadata.gid())
+}
+
+/// Whether the file may have holes.
+pub(crate) fn may_be_sparse(metadata: &Metadata) -> bool {
+    metadata.blocks().saturating_mul(512) < metadata.len()
+}
+
+/// Whether both are the same file.
+pub(crate) fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Makes a file that does not exist yet, open for writing. The process's umask applies to `mode`.
+pub(crate) fn create_new(path: &Path, mode: u16) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(u32::from(mode & 0o777)).open(path)
+}
+
+/// Makes a directory. The process's umask applies to `mode`, and its owner can always fill it.
+pub(crate) fn create_dir(path: &Path, mode: u16) -> io::Result<()> {
+    DirBuilder::new().mode(u32::from(mode & 0o777) | 0o700).create(path)
+}
+
+/// Makes a symbolic link.
+pub(crate) fn symlink(target: &[u8], link: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(os_str(target), link)
+}
+
+/// Whether the second is still the file that the first told of.
+pub(crate) fn is_still(before: &Metadata, now: &Metadata) -> bool {
+    is_same_file(before, now)
+}
+
+/// Gives a file or directory to another owner. Returns whether this process may.
+pub(crate) fn set_owner(file: &File, uid: u32, gid: u32) -> bool {
+    std::os::unix::fs::fchown(file, Some(uid), Some(gid)).is_ok()
+}
+
+/// Sets the permission bits of a file or directory.
+pub(crate) fn set_mode(file: &File, mode: u16) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(mode.into()))
+}
