@@ -99,6 +99,21 @@ pub fn write(
     Ok(())
 }
 
+/// Makes sure that all of a large write will find room, before it goes through in steps.
+///
+/// # Errors
+/// [`Error::NoSpace`] when it will not; those of reading the file's extents.
+pub fn check_room(store: &mut Store, files: &Files, ino: Ino, offset: u64, len_bytes: u64) -> Result<()> {
+    let end = offset.checked_add(len_bytes).filter(|&end| end <= MAX_FILE_BYTES).ok_or(Mistake::FileTooLarge)?;
+    let bs = store.geometry().blocksize as usize;
+    let (first, until) = (store.geometry().file_block(offset), store.geometry().file_block_up(end));
+    let clean = clean_parts(files, ino, first, until, bs);
+    let stretches = classify(store, ino, &clean)?;
+    // The block at the old end of the file may have to be zeroed, and need one more.
+    let tail = Stretch { from: until, to: until.plus(1), below: Below::Hole };
+    reserve_space(store, files, ino, stretches.iter().chain([&tail]))
+}
+
 /// The parts of `from..to` that are not dirty yet.
 fn clean_parts(
     files: &Files,

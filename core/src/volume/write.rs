@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::Volume;
 use crate::data::clone::{CloneRange, clone_range};
 use crate::data::truncate::truncate;
-use crate::data::write::write;
+use crate::data::write::{check_room, write};
 use crate::data::writeback::writeback;
 use crate::device::BlockDevice;
 use crate::error::{Error, Mistake, Result};
@@ -99,6 +99,10 @@ impl Volume {
         let size = self.files.get(ino).map_or(file.size(), |file| file.size);
         if file.core.flags().contains(Flags::APPEND) && offset != size {
             return Err(Mistake::NotPermitted("file is append-only").into());
+        }
+        if data.len() > WRITE_STEP_BYTES {
+            let len = data.len() as u64;
+            self.with_space(|volume| check_room(&mut volume.store, &volume.files, ino, offset, len))?;
         }
         let mut offset = offset;
         for step in data.chunks(WRITE_STEP_BYTES) {
