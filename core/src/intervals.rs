@@ -57,8 +57,10 @@ impl Intervals {
 
     /// Removes an interval, of which any part may be missing.
     pub fn remove(&mut self, range: Range<u64>) {
-        while range.end > range.start {
-            let Some(near) = self.last_starting_by(range.end - 1) else { break };
+        if range.is_empty() {
+            return;
+        }
+        while let Some(near) = self.last_starting_by(range.end - 1) {
             if near.end <= range.start {
                 break;
             }

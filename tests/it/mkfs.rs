@@ -130,7 +130,8 @@ fn volumes_that_mkfs_xfs_would_refuse_are_sound_too() {
     let Some(referee) = Referee::find() else { return };
     let temp = TempDir::new("mkfs-odd");
     let image = temp.join("a.img");
-    let sets: [(u64, fn(&mut FormatOptions)); 5] = [
+    type Set = fn(&mut FormatOptions);
+    let sets: [(u64, Set); 5] = [
         (512 * MIB, |o| o.ag_count = Some(31)),
         (300 * MIB, |o| o.block_size = 65536),
         (64 * MIB, |o| o.block_size = 8192),

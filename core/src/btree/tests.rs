@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -159,9 +160,9 @@ fn exercise<T: Tree>(
             let key = T::key(&rec);
             let mut cursor = Cursor::new(tree);
             if random.below(100) < insert_percent {
-                if !model.contains_key(&key) {
+                if let Entry::Vacant(vacant) = model.entry(key) {
                     cursor.insert(tx, blocks, &rec).expect("insert");
-                    model.insert(key, rec);
+                    vacant.insert(rec);
                 }
             } else if let Some(found) = cursor.seek_ge(tx, &key).expect("seek") {
                 cursor.delete(tx, blocks).expect("delete");
@@ -194,7 +195,6 @@ fn rmapbt_stays_sound_under_random_changes() {
     let length = tx.geometry().agblocks;
     let at = super::ag_headers::agf_locator(tx.geometry(), AgNumber(0));
     tx.create(&at);
-    super::ag_headers::agf_locator(tx.geometry(), AgNumber(0));
     let bytes = tx.modify(&at, 0..224).expect("AGF");
     crate::format::agf::Agf::mut_from_prefix(bytes).expect("AGF").0.length.set(length);
     let mut blocks = Blocks { next: 100, used: alloc::vec![100] };
@@ -242,7 +242,7 @@ fn a_fork_grows_from_a_list_to_a_tree_and_back() {
         file_block: FileBlock(n * 3),
         start: FsBlock(20_000 + n),
         len: 2,
-        unwritten: n % 2 == 0,
+        unwritten: n.is_multiple_of(2),
     };
     exercise(tree, &mut tx, &mut blocks, 7, make);
     assert!(blocks.used.is_empty(), "the list is back in the inode");

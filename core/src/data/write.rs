@@ -74,8 +74,8 @@ pub fn write(
 
     // Blocks that are covered in part keep the rest of what they hold, so it has to be in memory first.
     let mut edges = Vec::new();
-    for (block, partial) in [(first, offset % bs as u64 != 0), (FileBlock(until.0 - 1), end % bs as u64 != 0)]
-    {
+    let is_partial = |at: u64| !at.is_multiple_of(bs as u64);
+    for (block, partial) in [(first, is_partial(offset)), (FileBlock(until.0 - 1), is_partial(end))] {
         let seen = edges.iter().any(|(loaded, _)| *loaded == block);
         if partial && !seen && clean.iter().any(|part| part.0 <= block && block < part.1) {
             edges.push((block, load(store, ino, block, size)?));
