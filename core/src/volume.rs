@@ -116,6 +116,11 @@ impl Volume {
     pub fn root(&self) -> Ino {
         self.store.geometry().rootino
     }
+
+    /// The blocks below, for the checker.
+    pub(crate) fn store(&mut self) -> &mut Store {
+        &mut self.store
+    }
 }
 
 /// Reads and verifies the primary superblock; returns the shape and the superblock's whole sector.

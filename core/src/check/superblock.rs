@@ -1,0 +1,74 @@
+//! The primary superblock's counters, and its copies in every other AG.
+
+use zerocopy::FromBytes;
+
+use super::context::{Context, State};
+use crate::error::{Place, Problem, Result};
+use crate::format::BlockKind;
+use crate::format::features::{Incompat, Version};
+use crate::format::superblock::RawSuperblock;
+use crate::units::{AgBlock, AgNumber, Daddr};
+
+const NAME: &str = "superblock";
+
+/// Checks the primary superblock and every copy.
+pub(super) fn check(cx: &mut Context<'_>, primary: &RawSuperblock) -> Result<()> {
+    let place = Place::daddr(Daddr(0));
+    cx.report.expect(NAME, place, "bad_features2", primary.features2.get(), primary.bad_features2.get());
+    if primary.rblocks.get() != 0 {
+        cx.report.warn(NAME, place, Problem::Rule("realtime device: not checked"));
+    }
+    let quota = [primary.uquotino, primary.gquotino, primary.pquotino];
+    if quota.iter().any(|ino| ino.get() != 0 && ino.get() != u64::MAX) {
+        cx.report.warn(NAME, place, Problem::Rule("quota: counts are not checked"));
+    }
+    for ag in cx.geometry.ags().skip(1) {
+        check_copy(cx, ag, primary)?;
+    }
+    Ok(())
+}
+
+/// Counters, and fields that mkfs leaves unfinished, may differ: only the primary is kept up to date.
+fn check_copy(cx: &mut Context<'_>, ag: AgNumber, primary: &RawSuperblock) -> Result<()> {
+    let offset = cx.geometry.ag_byte(ag, AgBlock(0));
+    let place = Place::ag(ag).at(Daddr(offset >> 9));
+    let len = cx.geometry.sectsize as usize;
+    let Some((_, bytes)) = cx.block(&[BlockKind::Superblock], offset, len, 0, place)? else { return Ok(()) };
+    let (copy, _) = RawSuperblock::read_from_prefix(&bytes).expect("a sector holds a superblock");
+    // Set when first used, in the primary only.
+    let version = |sb: &RawSuperblock| sb.versionnum.get() & !(Version::ATTR | Version::QUOTA).bits();
+    let incompat = |sb: &RawSuperblock| sb.features_incompat.get() & !Incompat::NEEDSREPAIR.bits();
+    let mut same = |field, primary: u64, copy: u64| cx.report.expect(NAME, place, field, primary, copy);
+    macro_rules! same {
+        ($($field:ident)+) => { $(same(stringify!($field), primary.$field.get().into(), copy.$field.get().into());)+ };
+    }
+    macro_rules! same_bytes {
+        ($($field:ident)+) => { $(same(stringify!($field), primary.$field.into(), copy.$field.into());)+ };
+    }
+    same!(blocksize dblocks rblocks rextents logstart rextsize agblocks agcount rbmblocks logblocks);
+    same!(sectsize inodesize inopblock inoalignmt logsectsize logsunit features2 spino_align);
+    same!(features_compat features_ro_compat);
+    same_bytes!(blocklog sectlog inodelog inopblog agblklog rextslog dirblklog logsectlog);
+    same("versionnum", version(primary).into(), version(&copy).into());
+    same("features_incompat", incompat(primary).into(), incompat(&copy).into());
+    if (copy.uuid, copy.meta_uuid) != (primary.uuid, primary.meta_uuid) {
+        cx.report.damage(NAME, place, Problem::Uuid);
+    }
+    Ok(())
+}
+
+/// The counters are sums over the AGs.
+pub(super) fn check_counters(cx: &mut Context<'_>, state: &State, primary: &RawSuperblock) {
+    let known = state.ags.iter().all(|ag| ag.counts.is_known);
+    let sum = |count: fn(&super::context::AgCounts) -> u64| -> u64 {
+        state.ags.iter().map(|ag| count(&ag.counts)).fold(0, u64::saturating_add)
+    };
+    let free = sum(|counts| counts.free_blocks);
+    cx.report.summary.free_fsblocks = free;
+    if known {
+        let place = Place::daddr(Daddr(0));
+        cx.report.expect(NAME, place, "icount", sum(|counts| counts.inodes), primary.icount.get());
+        cx.report.expect(NAME, place, "ifree", sum(|counts| counts.free_inodes), primary.ifree.get());
+        cx.report.expect(NAME, place, "fdblocks", free, primary.fdblocks.get());
+    }
+}
