@@ -1,6 +1,6 @@
 //! Making a fresh volume.
 //!
-//! The shape is chosen as mkfs.xfs 7.2 chooses it; see [`shape`](self) for sizes and `log` for the journal. Writes go
+//! The shape is chosen as mkfs.xfs 7.2 chooses it; `shape` has the sizes, `log` that of the journal. Writes go
 //! out in an order that never leaves something that looks like a finished volume: old signatures are wiped first,
 //! then come the AGs with their secondary superblocks, the root inodes and the log, and only when all of that is
 //! durable the primary superblock loses its mark of being in progress.

@@ -1,5 +1,6 @@
 //! Tests that cross crates, in one binary.
 
+mod check;
 mod fuzz;
 mod golden;
 mod harness;

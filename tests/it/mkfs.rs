@@ -14,11 +14,13 @@ use xfskit_tests::temp::TempDir;
 
 const MIB: u64 = 1 << 20;
 
+type Set = fn(&mut FormatOptions);
+
 /// One volume: its size, and the same options for xfskit and for mkfs.xfs.
 struct Case {
     size_bytes: u64,
     args: &'static [&'static str],
-    set: fn(&mut FormatOptions),
+    set: Set,
 }
 
 const CASES: &[Case] = &[
@@ -130,7 +132,6 @@ fn volumes_that_mkfs_xfs_would_refuse_are_sound_too() {
     let Some(referee) = Referee::find() else { return };
     let temp = TempDir::new("mkfs-odd");
     let image = temp.join("a.img");
-    type Set = fn(&mut FormatOptions);
     let sets: [(u64, Set); 5] = [
         (512 * MIB, |o| o.ag_count = Some(31)),
         (300 * MIB, |o| o.block_size = 65536),

@@ -136,7 +136,9 @@ fn check_leaf(
         }
         *last = Some(hash);
         check_flags(cx, place, flags, false);
-        let Some(record) = Record::decode(bytes, at, flags).filter(|_| at >= table_end && at % 4 == 0) else {
+        let Some(record) =
+            Record::decode(bytes, at, flags).filter(|_| at >= table_end && at.is_multiple_of(4))
+        else {
             cx.report.bounds(LEAF, place, "nameidx", at as u64);
             return Ok(false);
         };

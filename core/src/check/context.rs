@@ -11,7 +11,7 @@ use crate::format::BlockKind;
 use crate::format::btree::{FreeRec, InodeRec, RefcountRec, RmapRec};
 use crate::format::header::{self, Identity};
 use crate::geometry::Geometry;
-use crate::units::{AgBlock, AgIno, AgNumber, FsBlock, Ino};
+use crate::units::{AgBlock, AgIno, FsBlock, Ino};
 
 /// The volume under check, and where findings go.
 pub(super) struct Context<'a> {
@@ -124,11 +124,6 @@ impl State {
         let nodes = &mut self.ags.get_mut(ag.0 as usize)?.nodes;
         let index = nodes.binary_search_by_key(&agino, |node| node.agino).ok()?;
         nodes.get_mut(index)
-    }
-
-    /// Every AG with its number.
-    pub(super) fn numbered(&self) -> impl Iterator<Item = (AgNumber, &AgState)> {
-        (0..).map(AgNumber).zip(&self.ags)
     }
 }
 

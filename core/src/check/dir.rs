@@ -154,7 +154,7 @@ fn shortform(cx: &mut Context<'_>, state: &mut State, dir: &mut Dir, fork: &[u8]
             return false;
         };
         let offset = be_u16(bytes, at + 1);
-        if offset < next_offset || offset % 8 != 0 {
+        if offset < next_offset || !offset.is_multiple_of(8) {
             cx.report.bounds(NAME, place, "offset in the short form", offset);
         }
         next_offset = offset.saturating_add((name_len + ENTRY_BYTES).next_multiple_of(8) as u16);
@@ -166,7 +166,7 @@ fn shortform(cx: &mut Context<'_>, state: &mut State, dir: &mut Dir, fork: &[u8]
             cx.report.rule(NAME, place, "the short form ends inside an entry");
             return false;
         }
-        entry(cx, state, dir, &name.to_vec(), child, file_type, place);
+        entry(cx, state, dir, name, child, file_type, place);
     }
     cx.report.expect(NAME, place, "size of the short form", at as u64, size);
     cx.report.expect(NAME, place, "i8count", large_found, large);
@@ -259,7 +259,7 @@ fn data_block(
         } else {
             (name_len + ENTRY_BYTES).next_multiple_of(8)
         };
-        if len < 8 || len % 8 != 0 || len > bytes.len() - at {
+        if len < 8 || !len.is_multiple_of(8) || len > bytes.len() - at {
             cx.report.bounds(NAME, place, "length of an entry or a free region", len as u64);
             return false;
         }

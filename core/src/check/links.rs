@@ -20,7 +20,6 @@ pub(super) struct Node {
     pub(super) kind: u8,
     flags: u8,
     nlink: u32,
-    pub(super) generation: u32,
     /// Names that lead here.
     pub(super) names: u32,
     /// Directories in this directory.
@@ -51,7 +50,6 @@ impl Node {
             kind,
             flags,
             nlink: core.nlink.get(),
-            generation: core.gen_.get(),
             names: 0,
             subdirs: 0,
             parent: Ino::NULL,
@@ -67,7 +65,6 @@ impl Node {
             kind: Self::UNKNOWN,
             flags: PARENTS_UNKNOWN,
             nlink: 0,
-            generation: 0,
             names: 0,
             subdirs: 0,
             parent: Ino::NULL,

@@ -7,8 +7,7 @@ use crate::mkfs::FormatOptions;
 use crate::volume::OpenOptions;
 
 fn fresh() -> Volume {
-    let mut options = FormatOptions::default();
-    options.small = true;
+    let options = FormatOptions { small: true, ..FormatOptions::default() };
     let device = Box::new(MemoryDevice::new(alloc::vec![0; 64 << 20]));
     let device = Volume::format(device, &options).expect("format");
     Volume::open(device, &OpenOptions::default()).expect("open")
