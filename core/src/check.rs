@@ -36,6 +36,7 @@ use alloc::sync::Arc;
 pub use report::{CheckSummary, Finding, Severity};
 
 use crate::error::{Place, Problem, Result};
+use crate::journal::log_state::{LogState, log_state};
 use crate::units::Daddr;
 use crate::volume::Volume;
 
@@ -43,15 +44,18 @@ use context::{Context, State};
 use report::Report;
 
 impl Volume {
-    /// Checks everything on the volume and hands each finding to `sink`. Nothing is changed, but what was committed
-    /// is made durable first.
+    /// Checks everything on the volume and hands each finding to `sink`. Nothing is changed, but what waits in memory
+    /// is written first.
     ///
     /// # Errors
     /// Those of the device. Damage is not an error but a [`Finding`].
     pub fn check(&mut self, sink: &mut dyn FnMut(Finding)) -> Result<CheckSummary> {
-        let is_dirty = self.has_dirty_log();
+        // What waits in memory must be on the device, or could never get there.
+        if self.read_only_reason().is_none() {
+            self.sync()?;
+        }
         let store = self.store();
-        store.checkpoint()?;
+        let is_dirty = matches!(log_state(store)?, LogState::Dirty { .. });
         let superblock = store.raw_superblock();
         let geometry = Arc::clone(store.geometry());
         let report = Report::new(sink, is_dirty);

@@ -15,6 +15,9 @@ const NAME: &str = "superblock";
 pub(super) fn check(cx: &mut Context<'_>, primary: &RawSuperblock) -> Result<()> {
     let place = Place::daddr(Daddr(0));
     cx.report.expect(NAME, place, "bad_features2", primary.features2.get(), primary.bad_features2.get());
+    if cx.geometry.incompat.contains(Incompat::NEEDSREPAIR) {
+        cx.report.rule(NAME, place, "the volume is flagged as needing repair");
+    }
     if primary.rblocks.get() != 0 {
         cx.report.warn(NAME, place, Problem::Rule("realtime device: not checked"));
     }
