@@ -15,6 +15,7 @@ use xfskit_tests::options::OptionSet;
 use xfskit_tests::overlay::OverlayDevice;
 use xfskit_tests::populate::{Scale, deep_directory, populate};
 use xfskit_tests::referee::Referee;
+use xfskit_tests::rng::Rng;
 use xfskit_tests::temp::TempDir;
 use xfskit_tests::tree::{self, Kind, Tree};
 
@@ -34,7 +35,7 @@ fn kernel_and_xfskit_agree(set: &OptionSet) {
     if set.name == "default_old" {
         deep_directory(mount.path(), DEEP);
     }
-    populate(mount.path(), set, Scale::Full, 1);
+    populate(mount.path(), set, Scale::Full, Rng::seed_or(1));
     mount.unmount();
     referee.repair_n(&image);
 
