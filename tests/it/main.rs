@@ -5,5 +5,7 @@ mod fuzz;
 mod golden;
 mod harness;
 mod mkfs;
+mod pipeline;
 mod reading;
 mod refusals;
+mod writing;

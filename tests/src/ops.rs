@@ -117,18 +117,25 @@ pub struct Generator {
     limits: Limits,
     rng: Rng,
     serial: u64,
+    keeps_names: bool,
 }
 
 impl Generator {
     /// A generator for an empty volume.
     pub fn new(limits: Limits, rng: Rng) -> Self {
-        Self { model: Model::default(), limits, rng, serial: 0 }
+        Self { model: Model::default(), limits, rng, serial: 0, keeps_names: false }
+    }
+
+    /// Whether the next operations leave all names as they are.
+    pub fn keep_names(&mut self, keeps_names: bool) {
+        self.keeps_names = keeps_names;
     }
 
     /// The next operation; the model is then as the volume must be after it.
     pub fn step(&mut self) -> Op {
         loop {
             let op = match self.rng.below(100) {
+                0..22 if self.keeps_names => None,
                 0..12 => self.create(),
                 12..15 => self.mkdir(),
                 15..20 => self.unlink(),

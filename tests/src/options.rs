@@ -19,8 +19,19 @@ pub struct OptionSet {
     pub reflink: bool,
     /// Whether times reach to the year 2486 (else to 2038).
     pub bigtime: bool,
-    /// What of this volume can't be written yet, if anything.
-    pub read_only_because: Option<&'static str>,
+    /// What of it xfskit can change.
+    pub written: Written,
+}
+
+/// What of a volume xfskit can change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Everything.
+    All,
+    /// Files that are there; no names.
+    Files,
+    /// Nothing.
+    Nothing,
 }
 
 const MIB: u64 = 1 << 20;
@@ -34,7 +45,7 @@ const BASE: OptionSet = OptionSet {
     block_bytes: 4096,
     reflink: true,
     bigtime: true,
-    read_only_because: None,
+    written: Written::All,
 };
 
 const NEW: OptionSet = OptionSet { version: Xfsprogs::V7_2, ..BASE };
@@ -42,7 +53,7 @@ const NEW: OptionSet = OptionSet { version: Xfsprogs::V7_2, ..BASE };
 /// All option sets.
 pub const OPTION_SETS: &[OptionSet] = &[
     OptionSet { name: "default_old", ..BASE },
-    OptionSet { name: "default_new", read_only_because: Some("parent"), ..NEW },
+    OptionSet { name: "default_new", written: Written::Files, ..NEW },
     OptionSet { name: "new_without_parents", args: &["-n", "parent=0"], ..NEW },
     OptionSet {
         name: "rmapbt_nrext64",
@@ -96,7 +107,7 @@ pub const OPTION_SETS: &[OptionSet] = &[
         name: "blocks_32k_sectors_4k_new",
         args: &["-b", "size=32k", "-s", "size=4096", "-n", "parent=1"],
         block_bytes: 32768,
-        read_only_because: Some("parent"),
+        written: Written::Files,
         ..NEW
     },
     OptionSet { name: "blocks_64k", args: &["-b", "size=64k", "-n", "parent=0"], block_bytes: 65536, ..NEW },
@@ -124,7 +135,7 @@ pub const OPTION_SETS: &[OptionSet] = &[
         size_bytes: 1024 * MIB,
         ..BASE
     },
-    OptionSet { name: "metadir", args: &["-m", "metadir=1"], read_only_because: Some("metadir"), ..NEW },
+    OptionSet { name: "metadir", args: &["-m", "metadir=1"], written: Written::Nothing, ..NEW },
 ];
 
 impl OptionSet {

@@ -167,7 +167,7 @@ impl Mount {
     fn try_new(image: &Path, dir: &Path, options: &str) -> Result<Self, String> {
         std::fs::create_dir_all(dir).map_err(|error| error.to_string())?;
         let mut command = Command::new("mount");
-        command.args(["-t", "xfs", "-o", &format!("loop,{options}")]).arg(image).arg(dir);
+        command.args(["-t", "xfs", "-o", &format!("loop,nouuid,{options}")]).arg(image).arg(dir);
         let output = command.output().map_err(|error| error.to_string())?;
         if !output.status.success() {
             return Err(text_of(&output));

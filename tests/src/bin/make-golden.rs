@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use xfskit_tests::extents::{fiemap, joined};
 use xfskit_tests::golden::{Expected, Golden, folder, hash};
-use xfskit_tests::options::OptionSet;
+use xfskit_tests::options::{OptionSet, Written};
 use xfskit_tests::populate::{Scale, populate};
 use xfskit_tests::referee::{Referee, Xfsprogs, run, text_of};
 use xfskit_tests::temp::TempDir;
@@ -23,7 +23,7 @@ const DEFAULT: OptionSet = OptionSet {
     block_bytes: 4096,
     reflink: true,
     bigtime: true,
-    read_only_because: None,
+    written: Written::All,
 };
 
 const GOLDEN: &[(OptionSet, bool)] = &[

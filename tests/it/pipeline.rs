@@ -1,0 +1,333 @@
+//! The way of data from write to disk, on volumes that xfskit made: no root is needed.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+
+use uuid::Uuid;
+use xfskit::Volume;
+use xfskit::device::{BlockDevice, FileDevice};
+use xfskit::error::{Error, Mistake};
+use xfskit::mkfs::FormatOptions;
+use xfskit::units::Ino;
+use xfskit::volume::{FileType, Follow, OpenOptions, Timestamp};
+use xfskit_tests::golden;
+use xfskit_tests::overlay::OverlayDevice;
+use xfskit_tests::referee::{Referee, make_sparse};
+use xfskit_tests::rng::{Rng, pattern};
+use xfskit_tests::session::{Session, new_inode};
+use xfskit_tests::temp::TempDir;
+
+const BLOCK: u64 = 4096;
+
+/// A fresh volume in a sparse file.
+struct Fresh {
+    temp: TempDir,
+    session: Session,
+}
+
+impl Fresh {
+    fn new(name: &str) -> Self {
+        Self::with(name, OpenOptions::default())
+    }
+
+    fn with(name: &str, options: OpenOptions) -> Self {
+        let temp = TempDir::new(name);
+        let image = temp.join("a.img");
+        make_sparse(&image, 300 << 20);
+        let file = File::options().read(true).write(true).open(&image).expect("open the image");
+        let device = FileDevice::new(file, false).expect("length of the image");
+        let format = FormatOptions::new(Uuid::from_u128(0x1234_5678), Timestamp::default(), 1);
+        Volume::format(Box::new(device), &format).expect("make a volume");
+        let session = Session::open_with(&image, b"", options).expect("open the volume");
+        Self { temp, session }
+    }
+
+    fn volume(&mut self) -> &mut Volume {
+        self.session.volume()
+    }
+
+    fn create(&mut self, name: &str) -> Ino {
+        let volume = self.volume();
+        let root = volume.root();
+        volume.create(root, name.as_bytes(), &new_inode(0o644)).expect("create a file")
+    }
+
+    fn write(&mut self, ino: Ino, offset: u64, bytes: &[u8]) {
+        self.volume().write(ino, offset, bytes).expect("write");
+    }
+
+    fn sync(&mut self) {
+        self.volume().sync().expect("sync");
+    }
+
+    fn content(&mut self, ino: Ino) -> Vec<u8> {
+        content(self.volume(), ino)
+    }
+
+    /// Closes and opens the volume; between the two, xfs_repair has a look if it is here.
+    fn judge(&mut self) {
+        self.session.reopen().expect("close and open");
+        if let Some(referee) = Referee::find() {
+            referee.repair_n(&self.temp.join("a.img"));
+        }
+    }
+}
+
+fn content(volume: &mut Volume, ino: Ino) -> Vec<u8> {
+    let size = usize::try_from(volume.stat(ino).expect("stat").size).expect("fits");
+    let mut bytes = vec![0; size];
+    assert_eq!(volume.read(ino, 0, &mut bytes).expect("read"), size);
+    bytes
+}
+
+/// Small appends are gathered before blocks are chosen.
+#[test]
+fn appends_make_a_handful_of_extents() {
+    let mut volume = Fresh::new("pipeline");
+    let ino = volume.create("log");
+    for index in 0..100_000 {
+        volume.write(ino, index * 100, &[index as u8; 100]);
+    }
+    volume.sync();
+    let extents = volume.volume().extents(ino).expect("extents");
+    assert!(extents.len() <= 6, "{} extents", extents.len());
+    assert_eq!(volume.content(ino).len(), 10_000_000);
+    volume.judge();
+}
+
+/// Two files that grow at the same time do not cut each other to pieces.
+#[test]
+fn files_growing_together_stay_whole() {
+    let mut volume = Fresh::new("pipeline");
+    let files = [volume.create("a"), volume.create("b"), volume.create("c")];
+    for index in 0..3000 {
+        for ino in files {
+            volume.write(ino, index * 3000, &[7; 3000]);
+        }
+    }
+    volume.sync();
+    for ino in files {
+        assert!(volume.volume().extents(ino).expect("extents").len() <= 8);
+    }
+    volume.judge();
+}
+
+/// Past the bound on dirty data writeback starts by itself; the data is there all the same.
+#[test]
+fn dirty_data_is_bounded() {
+    let mut options = OpenOptions::default();
+    options.dirty_bytes = 1 << 20;
+    let mut volume = Fresh::with("pipeline", options);
+    let ino = volume.create("large");
+    for index in 0..200 {
+        volume.write(ino, index << 16, &pattern(1, index << 16, 1 << 16));
+    }
+    let written = std::fs::metadata(volume.temp.join("a.img")).expect("stat").blocks() * 512;
+    assert!(written > 10 << 20, "only {written} bytes of the image are written");
+    assert_eq!(volume.content(ino), pattern(1, 0, 200 << 16));
+    volume.sync();
+    assert_eq!(volume.content(ino), pattern(1, 0, 200 << 16));
+    volume.judge();
+}
+
+/// Space is found missing at write; what write took, sync brings to disk. All of it comes back on removal.
+#[test]
+fn full_volume_keeps_its_word() {
+    let mut volume = Fresh::new("pipeline");
+    let root = volume.volume().root();
+    let free_before = volume.volume().statfs().expect("statfs").free_fsblocks;
+    let mut taken = Vec::new();
+    let error = 'full: loop {
+        let index = taken.len() as u64;
+        let ino = volume.create(&format!("{index}"));
+        taken.push((ino, 0_u64));
+        for step in 0..100 {
+            let piece = pattern(index, step * 300_000, 300_000);
+            match volume.volume().write(ino, step * 300_000, &piece) {
+                Ok(_) => taken[index as usize].1 += 300_000,
+                Err(error) => break 'full error,
+            }
+        }
+    };
+    assert_eq!(error, Error::NoSpace);
+    volume.sync();
+    volume.judge();
+    for (index, &(ino, size)) in taken.iter().enumerate() {
+        assert!(volume.content(ino) == pattern(index as u64, 0, size as usize), "file {index}");
+    }
+    for index in 0..taken.len() {
+        volume.volume().unlink(root, format!("{index}").as_bytes()).expect("unlink on a full volume");
+    }
+    volume.sync();
+    volume.judge();
+    let lost = free_before.saturating_sub(volume.volume().statfs().expect("statfs").free_fsblocks);
+    assert!(lost <= 64, "{lost} fsblocks are gone");
+}
+
+/// Overwriting a clone on a full volume: either write refuses, or sync can't fail. Never a loss of what was there.
+#[test]
+fn clone_on_a_full_volume_keeps_its_word() {
+    let mut volume = Fresh::new("pipeline");
+    let (source, target, filler) = (volume.create("source"), volume.create("clone"), volume.create("filler"));
+    let bytes = pattern(1, 0, 40 << 20);
+    volume.write(source, 0, &bytes);
+    volume.volume().clone_file(source, target).expect("clone");
+    let mut offset = 0;
+    while volume.volume().write(filler, offset, &[9; 1 << 20]).is_ok() {
+        offset += 1 << 20;
+    }
+    volume.sync();
+    let mut model = bytes.clone();
+    let mut rng = Rng::new(5);
+    let mut refused = 0;
+    for serial in 0..4000 {
+        let offset = rng.below((40 << 20) - 5000);
+        let piece = pattern(serial, offset, rng.range(1, 5000) as usize);
+        match volume.volume().write(target, offset, &piece) {
+            Ok(_) => model[offset as usize..][..piece.len()].copy_from_slice(&piece),
+            Err(error) => {
+                assert_eq!(error, Error::NoSpace);
+                refused += 1;
+            }
+        }
+    }
+    volume.sync();
+    assert!(refused > 0, "the volume was not full");
+    assert!(volume.content(target) == model);
+    assert!(volume.content(source) == bytes);
+    volume.judge();
+}
+
+/// Writes near each other in a clone stay together, and the source never changes.
+#[test]
+fn overwritten_clone_is_not_shredded() {
+    let mut volume = Fresh::new("pipeline");
+    let (source, target) = (volume.create("source"), volume.create("clone"));
+    let bytes = pattern(1, 0, 8 << 20);
+    volume.write(source, 0, &bytes);
+    volume.sync();
+    volume.volume().clone_file(source, target).expect("clone");
+    for block in 0..512 {
+        volume.write(target, (1 << 20) + block * BLOCK, &[3; 4096]);
+        if block % 64 == 63 {
+            volume.sync();
+        }
+    }
+    let extents = volume.volume().extents(target).expect("extents");
+    assert!(extents.len() <= 12, "{} extents", extents.len());
+    assert!(volume.content(source) == bytes);
+    assert!(extents.iter().any(|extent| extent.shared) && extents.iter().any(|extent| !extent.shared));
+    volume.judge();
+}
+
+/// The rules of FICLONERANGE; a refused clone changes nothing.
+#[test]
+fn wrong_clones_are_refused_and_change_nothing() {
+    let mut volume = Fresh::new("pipeline");
+    let (source, target) = (volume.create("source"), volume.create("target"));
+    let root = volume.volume().root();
+    let dir = volume.volume().mkdir(root, b"dir", &new_inode(0o755)).expect("mkdir");
+    let bytes = pattern(1, 0, 10 * 4096 + 100);
+    volume.write(source, 0, &bytes);
+    volume.write(target, 0, &pattern(2, 0, 20 * 4096));
+    let size = 10 * BLOCK + 100;
+    for (what, from, to, len) in [
+        ("source offset", 1, 0, BLOCK),
+        ("target offset", 0, 512, BLOCK),
+        ("length inside the source", 0, 0, 100),
+        ("EOF block into the middle of the target", 0, 0, size),
+        ("past the end of the source", 0, 0, 30 * BLOCK),
+        ("start past the end of the source", 40 * BLOCK, 0, BLOCK),
+    ] {
+        let refused = volume.volume().clone_range(source, from, target, to, len);
+        assert!(matches!(refused, Err(Error::Invalid(Mistake::Argument(_)))), "{what}: {refused:?}");
+    }
+    let overlap = volume.volume().clone_range(target, 0, target, 2 * BLOCK, 4 * BLOCK);
+    assert!(matches!(overlap, Err(Error::Invalid(Mistake::Argument(_)))), "{overlap:?}");
+    assert!(volume.volume().clone_file(dir, target).is_err());
+    assert!(volume.volume().clone_file(source, dir).is_err());
+    assert!(volume.content(source) == bytes);
+    assert!(volume.content(target) == pattern(2, 0, 20 * 4096));
+    // What the rules allow: the EOF block at the end of the target, and a range of the same file without overlap.
+    volume
+        .volume()
+        .clone_range(source, 8 * BLOCK, target, 30 * BLOCK, 2 * BLOCK + 100)
+        .expect("clone past the end");
+    volume.volume().clone_range(target, 0, target, 4 * BLOCK, 4 * BLOCK).expect("clone inside a file");
+    assert_eq!(volume.volume().stat(target).expect("stat").size, 32 * BLOCK + 100);
+    volume.sync();
+    volume.judge();
+}
+
+/// Files that the kernel made, of every shape, are written to and cut: unwritten extents, holes, sharing, btree forks.
+#[test]
+fn files_of_every_shape_are_written_to() {
+    for name in ["default", "small-blocks", "without-parents"] {
+        let image = Arc::new(golden::named(name).image());
+        let options = OpenOptions::default();
+        let mut volume = Volume::open(Box::new(OverlayDevice::new(image)), &options).expect("open");
+        let mut rng = Rng::named(Rng::seed_or(1), name);
+        let mut files = Vec::new();
+        for dir in [&b"/files"[..], b"/shared"] {
+            files.extend(small_files(&mut volume, dir));
+        }
+        for round in 0..6 {
+            for (ino, model) in &mut files {
+                for serial in 0..4 {
+                    change(&mut volume, *ino, model, round * 10 + serial, &mut rng);
+                }
+            }
+            for (ino, model) in &files {
+                assert!(content(&mut volume, *ino) == *model, "{name}: inode {ino} before writeback");
+            }
+            volume.sync().expect("sync");
+            for (ino, model) in &files {
+                assert!(content(&mut volume, *ino) == *model, "{name}: inode {ino} after writeback");
+            }
+        }
+        judge_device(volume.close().expect("close"));
+    }
+}
+
+/// Has xfs_repair look at the bytes of a device, if it is here.
+fn judge_device(mut device: Box<dyn BlockDevice>) {
+    let Some(referee) = Referee::find() else { return };
+    let temp = TempDir::new("device");
+    let image = temp.join("a.img");
+    let mut bytes = vec![0; usize::try_from(device.len_bytes()).expect("fits")];
+    device.read_at(0, &mut bytes).expect("read the device");
+    std::fs::write(&image, bytes).expect("write the image");
+    referee.repair_n(&image);
+}
+
+fn small_files(volume: &mut Volume, dir: &[u8]) -> Vec<(Ino, Vec<u8>)> {
+    let dir = volume.resolve(dir, Follow::No).expect("resolve");
+    let mut files = Vec::new();
+    for entry in volume.read_dir(dir).expect("read a directory") {
+        let stat = volume.stat(entry.ino).expect("stat");
+        if stat.file_type == FileType::Regular && stat.size < 2 << 20 {
+            let bytes = content(volume, entry.ino);
+            files.push((entry.ino, bytes));
+        }
+    }
+    files
+}
+
+fn change(volume: &mut Volume, ino: Ino, model: &mut Vec<u8>, serial: u64, rng: &mut Rng) {
+    let size = model.len() as u64;
+    if rng.chance(15) {
+        let new_size = rng.below(size + 9000);
+        volume.truncate(ino, new_size).expect("truncate");
+        model.resize(new_size as usize, 0);
+        return;
+    }
+    let offset = rng.below(size + 5000) as usize;
+    let piece = pattern(serial, offset as u64, rng.range(1, 9000) as usize);
+    volume.write(ino, offset as u64, &piece).expect("write");
+    let end = offset + piece.len();
+    if model.len() < end {
+        model.resize(end, 0);
+    }
+    model[offset..end].copy_from_slice(&piece);
+}
