@@ -59,6 +59,8 @@ pub struct Volume {
     read_only: Option<String>,
     /// What a user should know about the state of the volume.
     warnings: Vec<String>,
+    /// The superblock's counters are not right.
+    has_stale_counters: bool,
     /// The time that changes are stamped with.
     now: Timestamp,
     /// Files with something in memory that is not on the device.
@@ -79,12 +81,13 @@ impl Volume {
     pub fn open(mut device: Box<dyn BlockDevice>, options: &OpenOptions) -> Result<Self> {
         let (geometry, superblock) = read_superblock(&mut *device)?;
         let mut store = Store::new(device, Arc::new(geometry), superblock, options.cache_bytes.max(1 << 20));
-        let Policy { read_only, warnings } = Policy::of(&mut store, options)?;
+        let Policy { read_only, warnings, has_stale_counters } = Policy::of(&mut store, options)?;
         let seed = store.geometry().uuid.as_fields().0;
         Ok(Self {
             store,
             read_only,
             warnings,
+            has_stale_counters,
             now: Timestamp::default(),
             files: Files::default(),
             dirty_limit: options.dirty_bytes,

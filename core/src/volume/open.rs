@@ -23,6 +23,8 @@ pub(super) struct Policy {
     pub(super) read_only: Option<String>,
     /// For the user to know.
     pub(super) warnings: Vec<String>,
+    /// The superblock's counters were not brought up to date when the volume was last left.
+    pub(super) has_stale_counters: bool,
 }
 
 impl Policy {
@@ -60,6 +62,7 @@ impl Policy {
         match log_state(store)? {
             LogState::Clean { .. } => {}
             LogState::Dirty { reason, .. } => {
+                self.has_stale_counters = true;
                 self.warn(format!("dirty log: {reason}"));
                 self.warnings.push(
                     "changes that are only in the log are not seen; mounting the volume in Linux replays them"
@@ -74,6 +77,7 @@ impl Policy {
     fn look_at_features(&mut self, store: &mut Store) {
         let geometry = store.geometry();
         if geometry.incompat.contains(Incompat::NEEDSREPAIR) {
+            self.has_stale_counters = true;
             self.warn("volume is flagged as needing repair (NEEDSREPAIR)".to_string());
         }
         if let Some(bits) = unknown_bits(&store.geometry().ro_compat) {

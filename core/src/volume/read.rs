@@ -4,10 +4,11 @@ use alloc::vec::Vec;
 
 use super::types::{DirEntry, FileExtent, Follow, Namespace, ParentPointer, Stat, StatFs, XattrName};
 use super::{Volume, path};
+use crate::btree::ag_headers::{agf, agi};
 use crate::error::{Mistake, Result};
 use crate::format::inode::FileType;
 use crate::inode::{self, Fork, Inode};
-use crate::journal::Transaction;
+use crate::journal::{Counters, Transaction};
 use crate::units::Ino;
 use crate::{attr, data, dir, symlink};
 
@@ -161,10 +162,12 @@ impl Volume {
     /// Size and free space of the volume.
     ///
     /// # Errors
-    /// None so far.
+    /// Those of the device; corruption. Only a volume that was not left properly has to be read for this.
     pub fn statfs(&mut self) -> Result<StatFs> {
-        let tx = self.transaction();
-        let (geometry, counters) = (tx.geometry(), tx.counters());
+        let is_stale = self.has_stale_counters;
+        let mut tx = self.transaction();
+        let counters = if is_stale { counted(&mut tx)? } else { tx.counters() };
+        let geometry = tx.geometry();
         let log_fsblocks = if geometry.logstart.is_null() { 0 } else { u64::from(geometry.logblocks) };
         let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
         Ok(StatFs {
@@ -175,6 +178,19 @@ impl Volume {
             free_inodes: unsigned(counters.ifree),
         })
     }
+}
+
+/// The counters of the volume, summed over its AGs.
+fn counted(tx: &mut Transaction<'_>) -> Result<Counters> {
+    let mut sum = Counters::default();
+    for ag in tx.geometry().ags() {
+        let free = agf(tx, ag).map(|agf| [agf.freeblks, agf.flcount, agf.btreeblks])?;
+        let fdblocks = free.iter().map(|count| i64::from(count.get())).sum();
+        let agi = agi(tx, ag)?;
+        let (icount, ifree) = (agi.count.get().into(), agi.freecount.get().into());
+        sum = sum.plus(&Counters { icount, ifree, fdblocks });
+    }
+    Ok(sum)
 }
 
 fn stat(inode: &Inode, blocksize: u32, blocklog: u8) -> Stat {
