@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use xfskit::Volume;
 use xfskit::device::FileDevice;
-use xfskit::volume::{Follow, OpenOptions};
+use xfskit::volume::{Follow, NewInode, OpenOptions};
 
 /// Bytes per call in sequential work.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         ["host", "write", file, bytes] => host_write(file, bytes),
         ["host", "overwrite", file, count, seed] => host_overwrite(file, count, seed),
         ["host", "read", file] => host_read(file),
+        ["image", image, "write", path, bytes] => image_write(image, path, bytes),
+        ["image", image, "overwrite", path, count, seed] => image_overwrite(image, path, count, seed),
         ["image", image, "read", path] => image_read(image, path),
         _ => Err("not a work that is known".into()),
     };
@@ -70,21 +72,54 @@ fn host_read(path: &str) -> Outcome {
     Ok(())
 }
 
+fn image_write(image: &str, path: &str, bytes: &str) -> Outcome {
+    let mut volume = open(image)?;
+    let (dir, name) = volume.resolve_parent(path.as_bytes())?;
+    let ino = volume.create(dir, &name, &NewInode { mode: 0o644, uid: 0, gid: 0 })?;
+    let chunk = pattern(CHUNK_BYTES, 1);
+    let total: u64 = bytes.parse()?;
+    let mut offset = 0;
+    while offset < total {
+        let length = usize::try_from(total - offset)?.min(chunk.len());
+        volume.write(ino, offset, &chunk[..length])?;
+        offset += u64::try_from(length)?;
+    }
+    volume.close()?;
+    Ok(())
+}
+
+fn image_overwrite(image: &str, path: &str, count: &str, seed: &str) -> Outcome {
+    let mut volume = open(image)?;
+    let ino = volume.resolve(path.as_bytes(), Follow::Yes)?;
+    let piece = pattern(PIECE_BYTES, 2);
+    let pieces = volume.stat(ino)?.size / u64::try_from(PIECE_BYTES)?;
+    let mut random = Random::new(seed.parse()?);
+    for _ in 0..count.parse::<u64>()? {
+        volume.write(ino, random.below(pieces) * u64::try_from(PIECE_BYTES)?, &piece)?;
+    }
+    volume.close()?;
+    Ok(())
+}
+
 fn image_read(image: &str, path: &str) -> Outcome {
-    let device = FileDevice::new(File::open(image)?, true)?;
-    let mut options = OpenOptions::default();
-    options.read_only = true;
-    let mut volume = Volume::open(Box::new(device), &options)?;
+    let mut volume = open(image)?;
     let ino = volume.resolve(path.as_bytes(), Follow::Yes)?;
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut offset = 0;
     loop {
         let length = volume.read(ino, offset, &mut chunk)?;
         if length == 0 {
-            return Ok(());
+            break;
         }
         offset += u64::try_from(length)?;
     }
+    volume.close()?;
+    Ok(())
+}
+
+fn open(image: &str) -> Result<Volume, Box<dyn std::error::Error>> {
+    let file = fs::OpenOptions::new().read(true).write(true).open(image)?;
+    Ok(Volume::open(Box::new(FileDevice::new(file, false)?), &OpenOptions::default())?)
 }
 
 /// Bytes that are neither zeros nor all the same.

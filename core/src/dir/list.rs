@@ -6,6 +6,7 @@ use super::da::damaged;
 use super::{DirEntry, entries_end, locate_data};
 use crate::cache::Block;
 use crate::error::{Problem, Result};
+use crate::format::BlockKind;
 use crate::format::dir::data::{Tile, tiles};
 use crate::format::dir::shortform::Shortform;
 use crate::format::dir::{Dataptr, FIRST_ENTRY_AT};
@@ -29,11 +30,17 @@ pub fn list(tx: &mut Transaction<'_>, dir: &Inode, after: u64, max: usize) -> Re
     let len_fsblocks = u64::from(tx.geometry().dir_fsblocks());
     let align = |block: FileBlock| FileBlock(block.0 / len_fsblocks * len_fsblocks);
     let mut at = align(FileBlock(Dataptr(after).byte() >> blocklog));
+    // Mappings that lead to one block again and again would make a long list out of a small volume.
+    let mut blocks_left = dir.core.nblocks.get() / len_fsblocks;
     while entries.len() < max {
         let Some(extent) = map_at(tx, dir, Fork::Data, at)?.filter(|extent| extent.file_block < end) else {
             break;
         };
         at = align(extent.file_block).max(at);
+        let Some(left) = blocks_left.checked_sub(1) else {
+            return Err(damaged(BlockKind::DirData, dir, at, Problem::Rule("more blocks than nblocks says")));
+        };
+        blocks_left = left;
         if let Some(locator) = locate_data(tx, dir, at)? {
             let geometry = alloc::sync::Arc::clone(tx.geometry());
             let block = tx.block(&locator)?;

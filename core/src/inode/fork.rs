@@ -156,13 +156,23 @@ fn leaf(
         if level == 0 {
             let end = LONG_HEADER_BYTES + usize::from(numrecs) * Extent::BYTES;
             let records = Records { bytes: &bytes[LONG_HEADER_BYTES..end], keys: keys.clone(), fork };
+            check_first(first, records.get(0).file_block).map_err(fail)?;
             let extents = records.select(&geometry, &range, max);
             return Ok((extents.map_err(|(problem, _)| fail(problem))?, keys.end));
         }
         let node = Node { bytes, header: LONG_HEADER_BYTES, maxrecs, numrecs: numrecs.into() };
+        check_first(first, node.key(0)).map_err(fail)?;
         child = node.child(range.start, &mut keys).map_err(fail)?;
     }
     Err(fail(Problem::Rule("no leaf")))
+}
+
+/// The key that leads to a block is the first one in it.
+fn check_first(key: FileBlock, first: FileBlock) -> Result<(), Problem> {
+    if key == first {
+        return Ok(());
+    }
+    Err(Problem::Value { field: "first key", expected: key.0, found: first.0 })
 }
 
 fn damaged(structure: &'static str, inode: &Inode, at: FileBlock, problem: Problem) -> Error {
@@ -195,7 +205,6 @@ impl Node<'_> {
         }
         let start = self.key(low);
         let end = if high < self.numrecs { self.key(high) } else { keys.end };
-        // The first key of a block is the key that led there, except where a hole was punched at the start.
         if start < keys.start || start >= end || end > keys.end {
             return Err(Problem::Bounds { field: "key", found: start.0 });
         }
@@ -264,3 +273,6 @@ impl Records<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

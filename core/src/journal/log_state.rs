@@ -224,3 +224,6 @@ fn cycle_of(sector: &[u8]) -> u32 {
         cycle => cycle,
     }
 }
+
+#[cfg(test)]
+mod tests;
