@@ -10,7 +10,7 @@ pub(crate) fn with_mount<'a>(
     work: impl FnOnce(&Lab) -> Result<(), String> + 'a,
 ) -> impl FnOnce() -> Result<(), String> + 'a {
     move || {
-        lab.run(lab.host("mount").args(["-t", "xfs", "-o", "loop", IMAGE, MOUNT]))?;
+        lab.run(lab.host("mount").args(["-t", "xfs", "-o", "loop,nouuid", IMAGE, MOUNT]))?;
         let worked = work(lab).and_then(|()| lab.run(lab.host("sync").args(["-f", MOUNT])));
         let unmounted = lab.run(lab.host("umount").arg(MOUNT));
         worked.and(unmounted)

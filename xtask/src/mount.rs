@@ -15,7 +15,7 @@ impl Mount {
     /// Mounts `image` on `folder`, which is made.
     pub(crate) fn new(image: &Path, folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder)?;
-        run::output(run::command("mount").args(["-t", "xfs", "-o", "loop"]).args([image, folder]))?;
+        run::output(run::command("mount").args(["-t", "xfs", "-o", "loop,nouuid"]).args([image, folder]))?;
         Ok(Self { folder: folder.to_path_buf() })
     }
 

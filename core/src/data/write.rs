@@ -104,7 +104,8 @@ pub fn write(
 /// # Errors
 /// [`Error::NoSpace`] when it will not; those of reading the file's extents.
 pub fn check_room(store: &mut Store, files: &Files, ino: Ino, offset: u64, len_bytes: u64) -> Result<()> {
-    let end = offset.checked_add(len_bytes).filter(|&end| end <= MAX_FILE_BYTES).ok_or(Mistake::FileTooLarge)?;
+    let end =
+        offset.checked_add(len_bytes).filter(|&end| end <= MAX_FILE_BYTES).ok_or(Mistake::FileTooLarge)?;
     let bs = store.geometry().blocksize as usize;
     let (first, until) = (store.geometry().file_block(offset), store.geometry().file_block_up(end));
     let clean = clean_parts(files, ino, first, until, bs);
