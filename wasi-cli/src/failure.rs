@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use xfskit::error::Corruption;
+
 /// Exit status when something failed.
 pub(crate) const EXIT_FAILED: u8 = 1;
 /// Exit status of a command line that makes no sense (clap uses the same).
@@ -19,6 +21,13 @@ pub(crate) enum Failure {
     OutputClosed,
     /// The command line makes no sense in a way that clap can't see.
     Usage(String),
+    /// An image is too damaged to be opened.
+    Corrupt {
+        /// The image.
+        image: String,
+        /// What is wrong with it.
+        corruption: Corruption,
+    },
 }
 
 impl Failure {
@@ -51,6 +60,9 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Message(text) | Self::Usage(text) => f.write_str(text),
+            Self::Corrupt { image, corruption } => {
+                write!(f, "{image}: cannot open volume: corrupt {corruption}")
+            }
             Self::OutputClosed => f.write_str("standard output was closed"),
         }
     }

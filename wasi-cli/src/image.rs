@@ -52,8 +52,10 @@ impl Image {
             FileDevice::new(file, is_read_only).map_err(|error| Failure::io(&name, "cannot open", &error))?;
         let mut options = xfskit::volume::OpenOptions::default();
         options.read_only = is_read_only;
-        let mut volume = Volume::open(Box::new(device), &options)
-            .map_err(|error| Failure::new(&name, "cannot open volume", error))?;
+        let mut volume = Volume::open(Box::new(device), &options).map_err(|error| match error {
+            Error::Corrupt(corruption) => Failure::Corrupt { image: name.clone(), corruption: *corruption },
+            error => Failure::new(&name, "cannot open volume", error),
+        })?;
         volume.set_time(host::now());
         for warning in volume.warnings() {
             session.warn(&name, warning);

@@ -51,11 +51,6 @@ impl Session {
         self.exit = EXIT_DAMAGE;
     }
 
-    /// Whether anything failed so far.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.exit != 0
-    }
-
     /// The exit status of it all.
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit)
