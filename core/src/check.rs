@@ -55,11 +55,13 @@ impl Volume {
             self.sync()?;
         }
         let store = self.store();
-        let is_dirty = matches!(log_state(store)?, LogState::Dirty { .. });
+        let log = log_state(store)?;
+        let is_dirty = matches!(log, LogState::Dirty { .. });
+        let head = if let LogState::Clean { head } = log { Some(head) } else { None };
         let superblock = store.raw_superblock();
         let geometry = Arc::clone(store.geometry());
         let report = Report::new(sink, is_dirty);
-        let mut context = Context { device: store.device(), geometry, report };
+        let mut context = Context { device: store.device(), geometry, report, head };
         if is_dirty {
             let rule =
                 Problem::Rule("log is dirty: this is the state before recovery, where damage is not certain");
@@ -95,12 +97,4 @@ fn check_all(
         cx.report.warn("volume", Place::daddr(Daddr(0)), rule);
     }
     Ok(())
-}
-
-/// Runs a check and collects what it finds, for tests.
-#[cfg(test)]
-fn findings(volume: &mut Volume) -> alloc::vec::Vec<Finding> {
-    let mut found = alloc::vec::Vec::new();
-    volume.check(&mut |finding| found.push(finding)).expect("the device works");
-    found
 }

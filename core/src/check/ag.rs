@@ -5,7 +5,7 @@ use zerocopy::FromBytes;
 use super::btree::walk_ag_tree;
 use super::context::{AgState, Context, State};
 use super::{inode_trees, space_trees};
-use crate::error::{Place, Problem, Result};
+use crate::error::{Place, Result};
 use crate::format::BlockKind;
 use crate::format::agf::Agf;
 use crate::format::agfl;
@@ -133,11 +133,6 @@ fn check_agi(cx: &mut Context<'_>, found: &mut AgState, ag: AgNumber, agi: &Agi)
         cx.report.expect("AGI", at, "freecount", sum(|rec| rec.freecount), agi.freecount.get());
         if cx.geometry.has_inobtcount() {
             cx.report.expect("AGI", at, "iblocks", blocks, agi.iblocks.get());
-        }
-        let newest = AgIno(agi.newino.get());
-        if !newest.is_null() && !found.chunks.iter().any(|rec| rec.startino == newest) {
-            let problem = Problem::Bounds { field: "newino", found: newest.0.into() };
-            cx.report.warn("AGI", at, problem);
         }
     }
     if cx.geometry.has_finobt() {

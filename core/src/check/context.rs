@@ -11,13 +11,15 @@ use crate::format::BlockKind;
 use crate::format::btree::{FreeRec, InodeRec, RefcountRec, RmapRec};
 use crate::format::header::{self, Identity};
 use crate::geometry::Geometry;
-use crate::units::{AgBlock, AgIno, FsBlock, Ino};
+use crate::units::{AgBlock, AgIno, FsBlock, Ino, Lsn};
 
 /// The volume under check, and where findings go.
 pub(super) struct Context<'a> {
     pub(super) device: &'a mut dyn BlockDevice,
     pub(super) geometry: Arc<Geometry>,
     pub(super) report: Report<'a>,
+    /// Where the next record of a clean log goes: nothing can have been changed later than that.
+    pub(super) head: Option<Lsn>,
 }
 
 /// What was learnt so far.
@@ -92,12 +94,25 @@ impl Context<'_> {
         let daddr = crate::units::Daddr(offset >> 9);
         let identity = Identity { uuid: &self.geometry.meta_uuid, daddr, owner: Some(owner) };
         match header::verify(kind, bytes, &identity) {
-            Ok(()) => Ok(Some(kind)),
+            Ok(()) => {
+                self.check_lsn(kind, bytes, place.at(daddr));
+                Ok(Some(kind))
+            }
             Err(Error::Corrupt(corruption)) => {
                 self.report.damage(corruption.structure, place.at(daddr), corruption.problem);
                 Ok(None)
             }
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl Context<'_> {
+    fn check_lsn(&mut self, kind: BlockKind, bytes: &[u8], place: Place) {
+        let lsn = header::lsn(kind, bytes);
+        // What never goes through the log has no LSN, or the null one.
+        if !lsn.is_null() && self.head.is_some_and(|head| lsn > head) {
+            self.report.bounds(kind.name(), place, "lsn (ahead of the log)", lsn.0);
         }
     }
 }

@@ -107,6 +107,8 @@ fn leaf_form(
     index: &mut Index,
 ) -> bool {
     let place = Place::file_block(map.ino, cx.geometry.dir_leaf_start());
+    cx.report.expect(NAME, place, "forw of an only leaf", 0_u32, be_u32(bytes, 0));
+    cx.report.expect(NAME, place, "back of an only leaf", 0_u32, be_u32(bytes, 4));
     let count = usize::from(be_u16(bytes, COUNT_AT));
     let tail = bytes.len() - 4;
     let bests = be_u32(bytes, tail);

@@ -138,7 +138,7 @@ fn check_one(
             state.owners_complete = false;
         }
         if is_free {
-            cx.report.expect(NAME, place, "nblocks of a free inode", 0_u32, core.nblocks.get());
+            check_free(cx, place, &core);
         }
         return Ok(None);
     }
@@ -161,6 +161,21 @@ fn check_one(
         cx.report.expect(NAME, place, "nblocks", blocks + attr_blocks, core.nblocks.get());
     }
     Ok(Some(node))
+}
+
+/// A free inode owns nothing. Its size may be that of the directory that it was.
+fn check_free(cx: &mut Context<'_>, place: Place, core: &Dinode) {
+    let report = &mut cx.report;
+    report.expect(NAME, place, "nblocks of a free inode", 0_u32, core.nblocks.get());
+    report.expect(NAME, place, "nextents of a free inode", 0_u32, core.data_nextents());
+    report.expect(NAME, place, "anextents of a free inode", 0_u32, core.attr_nextents());
+    report.expect(NAME, place, "forkoff of a free inode", 0_u32, core.forkoff);
+    if core.flags2().contains(Flags2::NREXT64) {
+        report.expect(NAME, place, "padding of a free inode", 0_u32, core.anextents.get());
+    }
+    if core.size.get() >> 63 != 0 {
+        report.rule(NAME, place, "size is negative");
+    }
 }
 
 /// Fields of the core that stand for themselves.
@@ -244,6 +259,8 @@ fn check_data_fork(
         fork_format::LOCAL => {
             if size > fork.bytes.len() as u64 {
                 cx.report.bounds(NAME, place, "size (contents are in the inode)", size);
+            } else if file_type == FileType::Symlink {
+                check_target_bytes(cx, place, &fork.bytes[..size as usize]);
             }
             Ok(Some(0))
         }
@@ -341,9 +358,17 @@ fn check_target(cx: &mut Context<'_>, ino: Ino, size: u64, walked: &Walked) -> R
         let count = be_u32(&bytes, 8);
         if u64::from(count) > len as u64 - u64::from(HEADER_BYTES) {
             cx.report.bounds("symlink", place, "bytes", count);
+            return Ok(());
         }
+        check_target_bytes(cx, place, &bytes[HEADER_BYTES as usize..][..count as usize]);
         done += u64::from(count);
     }
     cx.report.expect("symlink", place, "bytes of the target", size, done);
     Ok(())
+}
+
+fn check_target_bytes(cx: &mut Context<'_>, place: Place, target: &[u8]) {
+    if target.contains(&0) {
+        cx.report.rule("symlink", place, "the target holds a NUL");
+    }
 }

@@ -60,45 +60,61 @@ fn is_file_data(state: &mut State, cx: &Context<'_>, record: &RmapRec) -> bool {
 /// Looks for blocks with two owners, and with none.
 fn sweep(cx: &mut Context<'_>, state: &mut State, ag: AgNumber, owned: &[RmapRec], free: &[FreeRec]) {
     let can_share = cx.geometry.has_reflink();
-    let mut free = free.iter().copied().peekable();
-    // Ends of what was seen so far: of all, of what cannot be shared, and of file data with its owner.
-    let (mut end, mut exclusive_end) = (AgBlock(0), AgBlock(0));
-    let mut shared: (AgBlock, Ino) = (AgBlock(0), Ino::NULL);
-    let mut free_until =
-        |cx: &mut Context<'_>, until: AgBlock, end: &mut AgBlock, exclusive: &mut AgBlock| {
-            while let Some(record) = free.next_if(|record| record.start <= until) {
-                gap(cx, ag, *end, record.start);
-                if record.start < *end {
-                    cx.report.rule("bnobt", Place::agblock(ag, record.start), "a free block is in use");
-                }
-                *end = record.start.plus(record.len).max(*end);
-                *exclusive = *end;
-            }
-        };
+    let mut free = free.iter().peekable();
+    let mut seen = Seen::default();
     for record in owned {
-        free_until(cx, record.start, &mut end, &mut exclusive_end);
-        gap(cx, ag, end, record.start);
+        while let Some(free) = free.next_if(|free| free.start <= record.start) {
+            seen.free(cx, ag, free);
+        }
+        gap(cx, ag, seen.end, record.start);
         let is_shareable = can_share && is_file_data(state, cx, record);
-        let limit = if is_shareable { exclusive_end } else { end };
-        if record.start < limit {
-            let mut place = Place::agblock(ag, record.start);
-            place.ino = record.owner.is_inode().then_some(Ino(record.owner.0));
+        let limit = if is_shareable { seen.exclusive_end } else { seen.end };
+        let mut place = Place::agblock(ag, record.start);
+        place.ino = record.owner.is_inode().then_some(Ino(record.owner.0));
+        if record.start < seen.free_end {
+            cx.report.rule("bnobt", place, "a free block is in use");
+        } else if record.start < limit {
             cx.report.rule("block", place, "is in use twice");
-        } else if is_shareable && record.start < shared.0 {
-            for ino in [shared.1, Ino(record.owner.0)] {
+        } else if is_shareable && record.start < seen.shared.0 {
+            for ino in [seen.shared.1, Ino(record.owner.0)] {
                 check_flag(cx, state, ag, record.start, ino);
             }
         }
-        end = end.max(record.end());
+        seen.end = seen.end.max(record.end());
         if !is_shareable {
-            exclusive_end = exclusive_end.max(record.end());
-        } else if record.end() > shared.0 {
-            shared = (record.end(), Ino(record.owner.0));
+            seen.exclusive_end = seen.exclusive_end.max(record.end());
+        } else if record.end() > seen.shared.0 {
+            seen.shared = (record.end(), Ino(record.owner.0));
         }
     }
-    let ag_end = AgBlock(cx.geometry.ag_len(ag));
-    free_until(cx, ag_end, &mut end, &mut exclusive_end);
-    gap(cx, ag, end, ag_end);
+    for free in free {
+        seen.free(cx, ag, free);
+    }
+    gap(cx, ag, seen.end, AgBlock(cx.geometry.ag_len(ag)));
+}
+
+/// How far a sweep over the blocks of an AG has come. Ends are exclusive.
+#[derive(Default)]
+struct Seen {
+    /// End of everything.
+    end: AgBlock,
+    /// End of what cannot be shared, free blocks included.
+    exclusive_end: AgBlock,
+    free_end: AgBlock,
+    /// End of file data that may be shared, and whose it is.
+    shared: (AgBlock, Ino),
+}
+
+impl Seen {
+    fn free(&mut self, cx: &mut Context<'_>, ag: AgNumber, free: &FreeRec) {
+        gap(cx, ag, self.end, free.start);
+        if free.start < self.end {
+            cx.report.rule("bnobt", Place::agblock(ag, free.start), "a free block is in use");
+        }
+        self.free_end = free.start.plus(free.len);
+        self.end = self.end.max(self.free_end);
+        self.exclusive_end = self.end;
+    }
 }
 
 fn gap(cx: &mut Context<'_>, ag: AgNumber, from: AgBlock, to: AgBlock) {

@@ -1,5 +1,7 @@
 //! The primary superblock's counters, and its copies in every other AG.
 
+use core::mem::offset_of;
+
 use zerocopy::FromBytes;
 
 use super::context::{Context, State};
@@ -11,7 +13,7 @@ use crate::units::{AgBlock, AgNumber, Daddr};
 
 const NAME: &str = "superblock";
 
-/// Checks the primary superblock and every copy.
+/// Checks the primary superblock, and every copy.
 pub(super) fn check(cx: &mut Context<'_>, primary: &RawSuperblock) -> Result<()> {
     let place = Place::daddr(Daddr(0));
     cx.report.expect(NAME, place, "bad_features2", primary.features2.get(), primary.bad_features2.get());
@@ -25,7 +27,7 @@ pub(super) fn check(cx: &mut Context<'_>, primary: &RawSuperblock) -> Result<()>
     if quota.iter().any(|ino| ino.get() != 0 && ino.get() != u64::MAX) {
         cx.report.warn(NAME, place, Problem::Rule("quota: counts are not checked"));
     }
-    for ag in cx.geometry.ags().skip(1) {
+    for ag in cx.geometry.ags() {
         check_copy(cx, ag, primary)?;
     }
     Ok(())
@@ -37,7 +39,20 @@ fn check_copy(cx: &mut Context<'_>, ag: AgNumber, primary: &RawSuperblock) -> Re
     let place = Place::ag(ag).at(Daddr(offset >> 9));
     let len = cx.geometry.sectsize as usize;
     let Some((_, bytes)) = cx.block(&[BlockKind::Superblock], offset, len, 0, place)? else { return Ok(()) };
+    let metadir = Incompat::from_bits_retain(primary.features_incompat.get()).contains(Incompat::METADIR);
+    let used = if metadir { size_of::<RawSuperblock>() } else { offset_of!(RawSuperblock, metadirino) };
+    if bytes.iter().skip(used).any(|&byte| byte != 0) {
+        cx.report.rule(NAME, place, "the unused part of the sector is not zero");
+    }
     let (copy, _) = RawSuperblock::read_from_prefix(&bytes).expect("a sector holds a superblock");
+    let is_used = |ino: u64| ino != 0 && ino != u64::MAX;
+    let quota = [copy.uquotino, copy.gquotino, copy.pquotino].map(|ino| is_used(ino.get()));
+    if ag.0 > 0 && quota.contains(&true) {
+        cx.report.rule(NAME, place, "a copy names quota inodes");
+    }
+    if primary.rblocks.get() == 0 {
+        cx.report.expect(NAME, place, "frextents", 0_u32, copy.frextents.get());
+    }
     // Set when first used, in the primary only.
     let version = |sb: &RawSuperblock| sb.versionnum.get() & !(Version::ATTR | Version::QUOTA).bits();
     let incompat = |sb: &RawSuperblock| sb.features_incompat.get() & !Incompat::NEEDSREPAIR.bits();
