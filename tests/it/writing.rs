@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use xfskit_tests::ops::{Generator, Limits, Op, apply_on_mount};
+use xfskit_tests::ops::{Bytes, Generator, Limits, Op, apply_on_mount};
 use xfskit_tests::options::{OptionSet, Written};
 use xfskit_tests::populate::{Scale, populate};
 use xfskit_tests::referee::Referee;
@@ -74,15 +74,20 @@ impl<'a> Trial<'a> {
 
     fn compare(&self, tree: &Tree, side: &str) {
         if let Some(text) = self.generator.model.tree().diff("the model", &tree.below(TOP), side) {
-            panic!("{} after {} operations: {text}\nlast: {:#?}", self.label, self.done.len(), self.last());
+            let last: Vec<_> = self.last(&text).iter().map(|op| format!("{op:?}")).collect();
+            panic!("{} after {} operations: {text}\n{}", self.label, self.done.len(), last.join("\n"));
         }
         if let Some(text) = self.beside.diff("the kernel before", &tree.without(TOP), side) {
             panic!("{} after {} operations, beside {TOP}: {text}", self.label, self.done.len());
         }
     }
 
-    fn last(&self) -> &[Op] {
-        &self.done[self.done.len().saturating_sub(15)..]
+    /// The last operations that had to do with the first path of a difference, and all since a while ago.
+    fn last(&self, text: &str) -> Vec<&Op> {
+        let path = text.lines().nth(1).and_then(|line| line.split(": ").next()).unwrap_or_default();
+        let recent = self.done.len().saturating_sub(15);
+        let is_told = |(index, op): &(usize, &Op)| *index >= recent || format!("{op:?}").contains(path);
+        self.done.iter().enumerate().filter(is_told).map(|(_, op)| op).collect()
     }
 
     /// xfskit's own check, xfs_repair of both releases, and the kernel's view.
@@ -152,17 +157,20 @@ mod over_option_sets {
 /// Names can't change where inodes have parent pointers; that is said before anything changes.
 fn names_are_refused(image: &Path) {
     let mut session = Session::open(image, b"").expect("opens");
-    let (dir, name, mode) = (b"/".to_vec(), b"name".to_vec(), 0o600);
-    let (work, of_root) = (b"work".to_vec(), b"/".to_vec());
+    let (dir, name, mode) = (root(), Bytes(b"name".to_vec()), 0o600);
     for op in [
         Op::Create { dir: dir.clone(), name: name.clone(), mode },
         Op::Mkdir { dir: dir.clone(), name, mode },
-        Op::Rmdir { dir: of_root, name: work },
+        Op::Rmdir { dir, name: Bytes(b"work".to_vec()) },
     ] {
         let error = session.apply(&op).expect_err("refused").to_string();
         assert!(error.contains("parent"), "{op:?}: {error}");
     }
     session.close().expect("close");
+}
+
+fn root() -> Bytes {
+    Bytes(b"/".to_vec())
 }
 
 /// A volume that can't be written opens read-only, names the reason, and stays as it is.
@@ -173,7 +181,7 @@ fn nothing_is_written(referee: &Referee, set: &OptionSet, temp: &TempDir) {
     let mut session = Session::open(&image, b"").expect("opens");
     let reason = session.volume().read_only_reason().expect("read-only").to_lowercase();
     assert!(reason.contains(set.name), "{reason}");
-    let op = Op::Create { dir: b"/".to_vec(), name: b"name".to_vec(), mode: 0o600 };
+    let op = Op::Create { dir: root(), name: Bytes(b"name".to_vec()), mode: 0o600 };
     let error = session.apply(&op).expect_err("refused").to_string().to_lowercase();
     assert!(error.contains(set.name), "{error}");
     session.close().expect("close");

@@ -7,63 +7,63 @@ pub use host::apply_on_mount;
 use crate::model::{Model, Node, ROOT};
 use crate::options::OptionSet;
 use crate::rng::{Rng, pattern};
-use crate::tree::{Kind, Time};
+use crate::tree::{Kind, Time, escape};
 
 /// One operation. Paths are from the root.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "named like the calls")]
 pub enum Op {
     Create {
-        dir: Vec<u8>,
-        name: Vec<u8>,
+        dir: Bytes,
+        name: Bytes,
         mode: u16,
     },
     Mkdir {
-        dir: Vec<u8>,
-        name: Vec<u8>,
+        dir: Bytes,
+        name: Bytes,
         mode: u16,
     },
     Unlink {
-        dir: Vec<u8>,
-        name: Vec<u8>,
+        dir: Bytes,
+        name: Bytes,
     },
     Rmdir {
-        dir: Vec<u8>,
-        name: Vec<u8>,
+        dir: Bytes,
+        name: Bytes,
     },
     /// Writes [`pattern`]`(seed, offset_bytes, len_bytes)`.
     Write {
-        path: Vec<u8>,
+        path: Bytes,
         seed: u64,
         offset_bytes: u64,
         len_bytes: usize,
     },
     Truncate {
-        path: Vec<u8>,
+        path: Bytes,
         size_bytes: u64,
     },
     CloneFile {
-        source: Vec<u8>,
-        target: Vec<u8>,
+        source: Bytes,
+        target: Bytes,
     },
     CloneRange {
-        source: Vec<u8>,
+        source: Bytes,
         from_bytes: u64,
-        target: Vec<u8>,
+        target: Bytes,
         to_bytes: u64,
         len_bytes: u64,
     },
     Chmod {
-        path: Vec<u8>,
+        path: Bytes,
         mode: u16,
     },
     Chown {
-        path: Vec<u8>,
+        path: Bytes,
         uid: u32,
         gid: u32,
     },
     Utimes {
-        path: Vec<u8>,
+        path: Bytes,
         atime: Time,
         mtime: Time,
     },
@@ -71,16 +71,40 @@ pub enum Op {
     Reopen,
     /// The kernel only: allocates blocks without content, also past the end of the file.
     Preallocate {
-        path: Vec<u8>,
+        path: Bytes,
         offset_bytes: u64,
         len_bytes: u64,
     },
     /// The kernel only: makes a hole.
     Punch {
-        path: Vec<u8>,
+        path: Bytes,
         offset_bytes: u64,
         len_bytes: u64,
     },
+}
+
+/// A path or name, shown so that it can be read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&escape(&self.0))
+    }
+}
+
+impl std::ops::Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&[u8]> for Bytes {
+    fn from(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
 }
 
 /// What operations stay within.
@@ -162,7 +186,7 @@ impl Generator {
         }
         let Some(file) = self.any_file() else { return self.step() };
         let size = self.model.content(file).len() as u64;
-        let (path, offset_bytes, len_bytes) = (self.model.path(file), self.offset(size), self.len());
+        let (path, offset_bytes, len_bytes) = (Bytes(self.model.path(file)), self.offset(size), self.len());
         self.model.inode_mut(file).mtime = None;
         if self.rng.chance(50) {
             return Op::Preallocate { path, offset_bytes, len_bytes };
@@ -172,12 +196,12 @@ impl Generator {
         Op::Punch { path, offset_bytes, len_bytes }
     }
 
-    fn name(&mut self) -> Vec<u8> {
+    fn name(&mut self) -> Bytes {
         self.serial += 1;
         let mut name = format!("{}", self.serial).into_bytes();
         let len = self.rng.below(14);
         name.extend((0..len).map(|_| b"abcxyz._-\xe9\n "[self.rng.index(12)]));
-        name
+        Bytes(name)
     }
 
     fn dir_with_room(&mut self) -> Option<Node> {
@@ -198,7 +222,7 @@ impl Generator {
         }
         let (dir, name, mode) = (self.dir_with_room()?, self.name(), self.rng.below(0o1000) as u16);
         self.model.add(dir, &name, mode, Kind::File);
-        Some(Op::Create { dir: self.model.path(dir), name, mode })
+        Some(Op::Create { dir: Bytes(self.model.path(dir)), name, mode })
     }
 
     fn mkdir(&mut self) -> Option<Op> {
@@ -207,14 +231,14 @@ impl Generator {
         }
         let (dir, name, mode) = (self.dir_with_room()?, self.name(), self.rng.below(0o1000) as u16);
         self.model.add(dir, &name, mode, Kind::Directory);
-        Some(Op::Mkdir { dir: self.model.path(dir), name, mode })
+        Some(Op::Mkdir { dir: Bytes(self.model.path(dir)), name, mode })
     }
 
     fn unlink(&mut self) -> Option<Op> {
         let file = self.any_file()?;
         let (dir, name) = self.model.place(file);
         self.model.remove(file);
-        Some(Op::Unlink { dir: self.model.path(dir), name })
+        Some(Op::Unlink { dir: Bytes(self.model.path(dir)), name: Bytes(name) })
     }
 
     fn rmdir(&mut self) -> Option<Op> {
@@ -227,7 +251,7 @@ impl Generator {
         let dir = *self.rng.pick(&dirs);
         let (parent, name) = self.model.place(dir);
         self.model.remove(dir);
-        Some(Op::Rmdir { dir: self.model.path(parent), name })
+        Some(Op::Rmdir { dir: Bytes(self.model.path(parent)), name: Bytes(name) })
     }
 
     /// An offset below `end`, often at the border of a block.
@@ -271,7 +295,7 @@ impl Generator {
         let (seed, len_bytes) = (self.serial, self.len() as usize);
         let bytes = pattern(seed, offset_bytes, len_bytes);
         self.model.write(file, offset_bytes as usize, &bytes);
-        Op::Write { path: self.model.path(file), seed, offset_bytes, len_bytes }
+        Op::Write { path: Bytes(self.model.path(file)), seed, offset_bytes, len_bytes }
     }
 
     fn truncate(&mut self) -> Option<Op> {
@@ -284,7 +308,7 @@ impl Generator {
             _ => self.offset(size),
         };
         self.model.content_mut(file).resize(size_bytes as usize, 0);
-        Some(Op::Truncate { path: self.model.path(file), size_bytes })
+        Some(Op::Truncate { path: Bytes(self.model.path(file)), size_bytes })
     }
 
     fn clone_file(&mut self) -> Option<Op> {
@@ -296,7 +320,7 @@ impl Generator {
         }
         let bytes = self.model.content(source).to_vec();
         self.model.write(target, 0, &bytes);
-        Some(Op::CloneFile { source: self.model.path(source), target: self.model.path(target) })
+        Some(Op::CloneFile { source: Bytes(self.model.path(source)), target: Bytes(self.model.path(target)) })
     }
 
     fn clone_range(&mut self) -> Option<Op> {
@@ -320,9 +344,9 @@ impl Generator {
         let bytes = self.model.content(source)[from as usize..(from + len) as usize].to_vec();
         self.model.write(target, to as usize, &bytes);
         Some(Op::CloneRange {
-            source: self.model.path(source),
+            source: Bytes(self.model.path(source)),
             from_bytes: from,
-            target: self.model.path(target),
+            target: Bytes(self.model.path(target)),
             to_bytes: to,
             len_bytes: len,
         })
@@ -335,7 +359,7 @@ impl Generator {
             return None;
         }
         let node = *self.rng.pick(&nodes);
-        let path = self.model.path(node);
+        let path = Bytes(self.model.path(node));
         let time = |rng: &mut Rng, bigtime: bool| {
             let seconds = if bigtime {
                 rng.range(0, 18_000_000_000) as i64 - (1 << 31)
