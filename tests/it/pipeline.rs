@@ -10,7 +10,7 @@ use xfskit::device::{BlockDevice, FileDevice};
 use xfskit::error::{Error, Mistake};
 use xfskit::mkfs::FormatOptions;
 use xfskit::units::Ino;
-use xfskit::volume::{FileType, Follow, OpenOptions, Timestamp};
+use xfskit::volume::{FileType, Follow, OpenOptions, SetAttributes, Timestamp};
 use xfskit_tests::golden;
 use xfskit_tests::overlay::OverlayDevice;
 use xfskit_tests::referee::{Referee, make_sparse};
@@ -219,6 +219,22 @@ fn overwritten_clone_is_not_shredded() {
     assert!(volume.content(source) == bytes);
     assert!(extents.iter().any(|extent| extent.shared) && extents.iter().any(|extent| !extent.shared));
     volume.judge();
+}
+
+/// A file made longer without data keeps its size when its time is set by hand after that.
+#[test]
+fn time_set_by_hand_keeps_the_size() {
+    let mut volume = Fresh::new("size-and-time");
+    let ino = volume.create("file");
+    let mtime = Some(Timestamp { seconds: 7, nanoseconds: 8 });
+    volume.volume().truncate(ino, 100_000).expect("truncate");
+    volume
+        .volume()
+        .set_attributes(ino, &SetAttributes { mtime, ..SetAttributes::default() })
+        .expect("set the time");
+    volume.judge();
+    let stat = volume.volume().stat(ino).expect("stat");
+    assert_eq!((stat.size, Some(stat.mtime)), (100_000, mtime));
 }
 
 /// The rules of FICLONERANGE; a refused clone changes nothing.

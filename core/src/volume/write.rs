@@ -156,6 +156,10 @@ impl Volume {
     /// [`Mistake::NotPermitted`]; those of the device; corruption. Nothing has changed then.
     pub fn set_attributes(&mut self, ino: Ino, set: &SetAttributes) -> Result<()> {
         self.check_writable()?;
+        // A size that waits without data to carry it must not be lost with the time that it waits with.
+        if self.files.get(ino).is_some_and(|file| file.dirty.is_empty()) {
+            self.writeback(ino)?;
+        }
         let now = self.now;
         let mut tx = self.transaction();
         let before = inode::read(&mut tx, ino)?;
