@@ -6,6 +6,8 @@ mod names;
 mod open;
 mod path;
 mod read;
+#[cfg(test)]
+mod tests;
 mod types;
 mod write;
 

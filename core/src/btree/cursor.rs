@@ -208,9 +208,7 @@ impl<T: Tree> Cursor<T> {
     ) -> Result<bool> {
         let keys = node::keys(&self.tree, tx, child, level - 1)?;
         let shape = node::shape(&self.tree, tx, self.steps[level].at, level)?;
-        let bytes = tx.read(&shape.locator)?;
-        let same_low = shape.key(&self.tree, bytes, index) == keys.0;
-        if same_low && (!T::OVERLAPPING || shape.high(&self.tree, bytes, index) == keys.1) {
+        if node::has_keys::<T>(&shape, tx.read(&shape.locator)?, index, &keys) {
             return Ok(false);
         }
         node::set_keys::<T>(tx, &shape, index, &keys)?;

@@ -2,6 +2,8 @@
 //!
 //! Source: "AG Free Space B+trees".
 
+use core::cmp::Ordering;
+
 use super::ag_headers::{agf, agf_mut};
 use super::{Root, Tree};
 use crate::error::Result;
@@ -25,13 +27,43 @@ pub struct Bnobt(pub AgNumber);
 #[derive(Debug, Clone, Copy)]
 pub struct Cntbt(pub AgNumber);
 
+/// Key of the bnobt: a whole record, of which only the first block is compared.
+#[derive(Debug, Clone, Copy)]
+pub struct BnoKey(FreeRec);
+
+impl From<AgBlock> for BnoKey {
+    /// A key to look for; the length of what is found does not matter.
+    fn from(start: AgBlock) -> Self {
+        Self(FreeRec { start, len: 0 })
+    }
+}
+
+impl PartialEq for BnoKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.start == other.0.start
+    }
+}
+
+impl Eq for BnoKey {}
+
+impl PartialOrd for BnoKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for BnoKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.start.cmp(&other.0.start)
+    }
+}
+
 impl Tree for Bnobt {
     type Rec = FreeRec;
-    type Key = AgBlock;
+    type Key = BnoKey;
 
     const KINDS: &'static [BlockKind] = &[BlockKind::Bnobt];
     const REC_BYTES: usize = FreeRec::BYTES;
-    // Keys are whole records of which only the first half is compared.
     const KEY_BYTES: usize = FreeRec::BYTES;
 
     fn decode(&self, bytes: &[u8]) -> FreeRec {
@@ -42,16 +74,16 @@ impl Tree for Bnobt {
         rec.encode(bytes);
     }
 
-    fn decode_key(bytes: &[u8]) -> AgBlock {
-        FreeRec::decode(bytes).start
+    fn decode_key(bytes: &[u8]) -> BnoKey {
+        BnoKey(FreeRec::decode(bytes))
     }
 
-    fn encode_key(key: &AgBlock, bytes: &mut [u8]) {
-        FreeRec { start: *key, len: 0 }.encode(bytes);
+    fn encode_key(key: &BnoKey, bytes: &mut [u8]) {
+        key.0.encode(bytes);
     }
 
-    fn key(rec: &FreeRec) -> AgBlock {
-        rec.start
+    fn key(rec: &FreeRec) -> BnoKey {
+        BnoKey(*rec)
     }
 
     fn owner(&self) -> u64 {

@@ -198,6 +198,18 @@ pub(super) fn set_rec<T: Tree>(
     Ok(())
 }
 
+/// Whether entry `index` of a node has just these keys, to the byte.
+pub(super) fn has_keys<T: Tree>(shape: &Shape, bytes: &[u8], index: usize, keys: &(T::Key, T::Key)) -> bool {
+    let at = shape.head_at::<T>(index);
+    // Room for the widest, the two keys of the rmapbt.
+    let mut expected = [0; 40];
+    T::encode_key(&keys.0, &mut expected);
+    if T::OVERLAPPING {
+        T::encode_key(&keys.1, &mut expected[T::KEY_BYTES..]);
+    }
+    bytes[at..at + Sizes::<T>::KEYS] == expected[..Sizes::<T>::KEYS]
+}
+
 /// Overwrites the keys of entry `index` of a node.
 pub(super) fn set_keys<T: Tree>(
     tx: &mut Transaction<'_>,

@@ -56,7 +56,7 @@ pub fn find(
     want_fsblocks: u32,
 ) -> Result<Option<(AgBlock, u32)>> {
     if let Some(near) = near
-        && let Some(rec) = Cursor::new(Bnobt(ag)).seek_le(tx, &near)?
+        && let Some(rec) = Cursor::new(Bnobt(ag)).seek_le(tx, &near.into())?
         && rec.start.plus(rec.len) > near
     {
         let tail = FreeRec { start: near, len: rec.start.plus(rec.len).0 - near.0 };

@@ -22,7 +22,7 @@ fn corrupt(ag: AgNumber, block: AgBlock, rule: &'static str) -> Error {
 /// Corruption when they are not, and those of changing the trees.
 pub fn take(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Result<()> {
     let mut bno = Cursor::new(Bnobt(ag));
-    let Some(rec) = bno.seek_le(tx, &start)? else {
+    let Some(rec) = bno.seek_le(tx, &start.into())? else {
         return Err(corrupt(ag, start, "block to allocate is not free"));
     };
     let (rec_end, end) = (rec.start.plus(rec.len), start.plus(len_fsblocks));
@@ -57,8 +57,8 @@ pub fn take(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks
 pub fn give(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Result<()> {
     let end = start.plus(len_fsblocks);
     let mut bno = Cursor::new(Bnobt(ag));
-    let left = bno.seek_le(tx, &start)?;
-    let right = Cursor::new(Bnobt(ag)).seek_ge(tx, &start)?;
+    let left = bno.seek_le(tx, &start.into())?;
+    let right = Cursor::new(Bnobt(ag)).seek_ge(tx, &start.into())?;
     if left.is_some_and(|l| l.start.plus(l.len) > start) || right.is_some_and(|r| r.start < end) {
         return Err(corrupt(ag, start, "block to free is free already"));
     }
@@ -76,13 +76,13 @@ pub fn give(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks
         (None, None) => bno.insert(tx, &mut source, &merged)?,
         (Some(_), None) => bno.update(tx, &merged)?,
         (None, Some(right)) => {
-            bno.seek_le(tx, &right.start)?;
+            bno.seek_le(tx, &right.start.into())?;
             bno.update(tx, &merged)?;
         }
         (Some(left), Some(right)) => {
-            bno.seek_le(tx, &right.start)?;
+            bno.seek_le(tx, &right.start.into())?;
             bno.delete(tx, &mut source)?;
-            bno.seek_le(tx, &left.start)?;
+            bno.seek_le(tx, &left.start.into())?;
             bno.update(tx, &merged)?;
         }
     }
