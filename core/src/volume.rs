@@ -55,6 +55,33 @@ impl Default for OpenOptions {
 }
 
 /// An open XFS volume.
+///
+/// ```
+/// use xfskit::device::MemoryDevice;
+/// use xfskit::mkfs::FormatOptions;
+/// use xfskit::volume::{Follow, NewInode, OpenOptions, Timestamp, Volume};
+///
+/// let device = Box::new(MemoryDevice::new(vec![0; 20 << 20]));
+/// let mut options = FormatOptions::new(uuid::Uuid::from_u128(1), Timestamp::default(), 1);
+/// options.small = true;
+/// let device = Volume::format(device, &options)?;
+///
+/// let mut volume = Volume::open(device, &OpenOptions::default())?;
+/// let new = NewInode { mode: 0o644, uid: 0, gid: 0 };
+/// let file = volume.create(volume.root(), b"greeting", &new)?;
+/// volume.write(file, 0, b"hello")?;
+/// let copy = volume.create(volume.root(), b"copy", &new)?;
+/// volume.clone_file(file, copy)?;
+///
+/// assert_eq!(volume.resolve(b"/copy", Follow::Yes)?, copy);
+/// let mut buf = [0; 100];
+/// let len = volume.read(copy, 0, &mut buf)?;
+/// assert_eq!(&buf[..len], b"hello");
+/// assert!(volume.extents(copy)?[0].shared);
+/// let device = volume.close()?;
+/// # drop(device);
+/// # Ok::<(), xfskit::Error>(())
+/// ```
 pub struct Volume {
     store: Store,
     /// Why changes are refused, when they are.
