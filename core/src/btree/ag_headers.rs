@@ -8,7 +8,7 @@ use crate::format::agf::Agf;
 use crate::format::agi::Agi;
 use crate::geometry::Geometry;
 use crate::journal::{Locator, Transaction};
-use crate::units::AgNumber;
+use crate::units::{AgBlock, AgNumber, Daddr};
 
 /// Where the AGF of `ag` lies.
 #[must_use]
@@ -89,3 +89,38 @@ pub fn agi_mut<'t>(tx: &'t mut Transaction<'_>, ag: AgNumber) -> Result<&'t mut 
     let bytes = tx.modify(&at, 0..size_of::<Agi>())?;
     Ok(Agi::mut_from_prefix(bytes).expect("a sector holds an AGI").0)
 }
+
+/// Disk address of an AG block that a tree of `ag` points to.
+pub(super) fn ag_ptr(geometry: &Geometry, ag: AgNumber, ptr: u64) -> Option<Daddr> {
+    let agblock = AgBlock(u32::try_from(ptr).ok()?);
+    geometry.is_valid_ag_extent(ag, agblock, 1).then(|| geometry.ag_daddr(ag, agblock))
+}
+
+/// The part of [`Tree`](super::Tree) that is the same for every tree rooted in an AG header.
+///
+/// `$ag` is the field of the tree that holds its AG number; the header is read by `$header` and changed by
+/// `$header_mut`, and keeps root and height in `$root` and `$level`.
+macro_rules! rooted_in_ag_header {
+    ($ag:tt, $header:ident, $header_mut:ident, $root:ident, $level:ident) => {
+        fn owner(&self) -> u64 {
+            self.$ag.0.into()
+        }
+
+        fn daddr(&self, geometry: &Geometry, ptr: u64) -> Option<Daddr> {
+            $crate::btree::ag_headers::ag_ptr(geometry, self.$ag, ptr)
+        }
+
+        fn root(&self, tx: &mut Transaction<'_>) -> Result<Root> {
+            let header = $crate::btree::ag_headers::$header(tx, self.$ag)?;
+            Ok(Root::Block { ptr: header.$root.get().into(), height: header.$level.get() as usize })
+        }
+
+        fn set_root(&self, tx: &mut Transaction<'_>, ptr: u64, height: usize) -> Result<()> {
+            let header = $crate::btree::ag_headers::$header_mut(tx, self.$ag)?;
+            header.$root.set(ptr as u32);
+            header.$level.set(height as u32);
+            Ok(())
+        }
+    };
+}
+pub(super) use rooted_in_ag_header;

@@ -4,7 +4,7 @@
 
 use core::cmp::Ordering;
 
-use super::ag_headers::{agf, agf_mut};
+use super::ag_headers::rooted_in_ag_header;
 use super::{Root, Tree};
 use crate::error::Result;
 use crate::format::BlockKind;
@@ -12,12 +12,6 @@ use crate::format::btree::FreeRec;
 use crate::geometry::Geometry;
 use crate::journal::Transaction;
 use crate::units::{AgBlock, AgNumber, Daddr};
-
-/// Disk address of an AG block that a tree of `ag` points to.
-pub(super) fn ag_ptr(geometry: &Geometry, ag: AgNumber, ptr: u64) -> Option<Daddr> {
-    let agblock = AgBlock(u32::try_from(ptr).ok()?);
-    geometry.is_valid_ag_extent(ag, agblock, 1).then(|| geometry.ag_daddr(ag, agblock))
-}
 
 /// Free extents by first block.
 #[derive(Debug, Clone, Copy)]
@@ -86,25 +80,7 @@ impl Tree for Bnobt {
         BnoKey(*rec)
     }
 
-    fn owner(&self) -> u64 {
-        self.0.0.into()
-    }
-
-    fn daddr(&self, geometry: &Geometry, ptr: u64) -> Option<Daddr> {
-        ag_ptr(geometry, self.0, ptr)
-    }
-
-    fn root(&self, tx: &mut Transaction<'_>) -> Result<Root> {
-        let agf = agf(tx, self.0)?;
-        Ok(Root::Block { ptr: agf.bno_root.get().into(), height: agf.bno_level.get() as usize })
-    }
-
-    fn set_root(&self, tx: &mut Transaction<'_>, ptr: u64, height: usize) -> Result<()> {
-        let agf = agf_mut(tx, self.0)?;
-        agf.bno_root.set(ptr as u32);
-        agf.bno_level.set(height as u32);
-        Ok(())
-    }
+    rooted_in_ag_header!(0, agf, agf_mut, bno_root, bno_level);
 }
 
 impl Tree for Cntbt {
@@ -135,23 +111,5 @@ impl Tree for Cntbt {
         (rec.len, rec.start)
     }
 
-    fn owner(&self) -> u64 {
-        self.0.0.into()
-    }
-
-    fn daddr(&self, geometry: &Geometry, ptr: u64) -> Option<Daddr> {
-        ag_ptr(geometry, self.0, ptr)
-    }
-
-    fn root(&self, tx: &mut Transaction<'_>) -> Result<Root> {
-        let agf = agf(tx, self.0)?;
-        Ok(Root::Block { ptr: agf.cnt_root.get().into(), height: agf.cnt_level.get() as usize })
-    }
-
-    fn set_root(&self, tx: &mut Transaction<'_>, ptr: u64, height: usize) -> Result<()> {
-        let agf = agf_mut(tx, self.0)?;
-        agf.cnt_root.set(ptr as u32);
-        agf.cnt_level.set(height as u32);
-        Ok(())
-    }
+    rooted_in_ag_header!(0, agf, agf_mut, cnt_root, cnt_level);
 }

@@ -2,8 +2,7 @@
 //!
 //! Source: "Inode B+tree", "Free Inode B+tree".
 
-use super::ag_headers::{agi, agi_mut};
-use super::free_space::ag_ptr;
+use super::ag_headers::rooted_in_ag_header;
 use super::{Root, Tree};
 use crate::error::Result;
 use crate::format::BlockKind;
@@ -77,25 +76,7 @@ macro_rules! inode_tree {
                 rec.startino
             }
 
-            fn owner(&self) -> u64 {
-                self.ag.0.into()
-            }
-
-            fn daddr(&self, geometry: &Geometry, ptr: u64) -> Option<Daddr> {
-                ag_ptr(geometry, self.ag, ptr)
-            }
-
-            fn root(&self, tx: &mut Transaction<'_>) -> Result<Root> {
-                let agi = agi(tx, self.ag)?;
-                Ok(Root::Block { ptr: agi.$root.get().into(), height: agi.$level.get() as usize })
-            }
-
-            fn set_root(&self, tx: &mut Transaction<'_>, ptr: u64, height: usize) -> Result<()> {
-                let agi = agi_mut(tx, self.ag)?;
-                agi.$root.set(ptr as u32);
-                agi.$level.set(height as u32);
-                Ok(())
-            }
+            rooted_in_ag_header!(ag, agi, agi_mut, $root, $level);
         }
     };
 }

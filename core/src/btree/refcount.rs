@@ -2,8 +2,7 @@
 //!
 //! Source: "Reference Count B+tree".
 
-use super::ag_headers::{agf, agf_mut};
-use super::free_space::ag_ptr;
+use super::ag_headers::rooted_in_ag_header;
 use super::{Root, Tree};
 use crate::error::Result;
 use crate::format::BlockKind;
@@ -46,23 +45,5 @@ impl Tree for Refcountbt {
         rec.raw_start()
     }
 
-    fn owner(&self) -> u64 {
-        self.0.0.into()
-    }
-
-    fn daddr(&self, geometry: &Geometry, ptr: u64) -> Option<Daddr> {
-        ag_ptr(geometry, self.0, ptr)
-    }
-
-    fn root(&self, tx: &mut Transaction<'_>) -> Result<Root> {
-        let agf = agf(tx, self.0)?;
-        Ok(Root::Block { ptr: agf.refcount_root.get().into(), height: agf.refcount_level.get() as usize })
-    }
-
-    fn set_root(&self, tx: &mut Transaction<'_>, ptr: u64, height: usize) -> Result<()> {
-        let agf = agf_mut(tx, self.0)?;
-        agf.refcount_root.set(ptr as u32);
-        agf.refcount_level.set(height as u32);
-        Ok(())
-    }
+    rooted_in_ag_header!(0, agf, agf_mut, refcount_root, refcount_level);
 }

@@ -2,8 +2,7 @@
 //!
 //! Source: "Reverse-Mapping B+tree".
 
-use super::ag_headers::{agf, agf_mut};
-use super::free_space::ag_ptr;
+use super::ag_headers::rooted_in_ag_header;
 use super::{Root, Tree};
 use crate::error::Result;
 use crate::format::BlockKind;
@@ -49,23 +48,5 @@ impl Tree for Rmapbt {
         RmapKey::high(rec)
     }
 
-    fn owner(&self) -> u64 {
-        self.0.0.into()
-    }
-
-    fn daddr(&self, geometry: &Geometry, ptr: u64) -> Option<Daddr> {
-        ag_ptr(geometry, self.0, ptr)
-    }
-
-    fn root(&self, tx: &mut Transaction<'_>) -> Result<Root> {
-        let agf = agf(tx, self.0)?;
-        Ok(Root::Block { ptr: agf.rmap_root.get().into(), height: agf.rmap_level.get() as usize })
-    }
-
-    fn set_root(&self, tx: &mut Transaction<'_>, ptr: u64, height: usize) -> Result<()> {
-        let agf = agf_mut(tx, self.0)?;
-        agf.rmap_root.set(ptr as u32);
-        agf.rmap_level.set(height as u32);
-        Ok(())
-    }
+    rooted_in_ag_header!(0, agf, agf_mut, rmap_root, rmap_level);
 }

@@ -207,6 +207,12 @@ impl RmapRec {
     /// The bits of `offset` that hold the file offset.
     pub const OFFSET_MASK: u64 = (1 << 54) - 1;
 
+    /// Blocks of an owner that is not an inode, and so has no offsets.
+    #[must_use]
+    pub const fn of_volume(start: AgBlock, len: u32, owner: RmapOwner) -> Self {
+        Self { start, len, owner, offset: 0 }
+    }
+
     /// Reads the record at the start of `b`.
     #[must_use]
     pub fn decode(b: &[u8]) -> Self {

@@ -13,13 +13,20 @@ use crate::inode::core::{core, core_mut};
 use crate::journal::Transaction;
 use crate::space::source::ForkSource;
 use crate::space::{alloc, refcount, rmap};
-use crate::units::{FileBlock, FsBlock, Ino, MAX_EXTENT_FSBLOCKS};
+use crate::units::{AgNumber, FileBlock, FsBlock, Ino, MAX_EXTENT_FSBLOCKS};
 
 /// `rm_offset` of an extent of a fork.
 fn rmap_offset(fork: Fork, extent: &Extent) -> u64 {
     let attr = if fork == Fork::Attr { RmapRec::ATTR_FORK } else { 0 };
     let unwritten = if extent.unwritten { RmapRec::UNWRITTEN } else { 0 };
     extent.file_block.0 | attr | unwritten
+}
+
+/// The AG that an extent lies in, and its record in the rmapbt there.
+fn reverse(tx: &Transaction<'_>, ino: Ino, fork: Fork, extent: &Extent) -> (AgNumber, RmapRec) {
+    let (ag, start) = tx.geometry().split(extent.start);
+    let (owner, offset) = (RmapOwner(ino.0), rmap_offset(fork, extent));
+    (ag, RmapRec { start, len: extent.len, owner, offset })
 }
 
 fn check(tx: &Transaction<'_>, ino: Ino, extent: Extent) -> Result<Extent> {
@@ -205,7 +212,8 @@ pub fn allocate_whole(
 /// # Errors
 /// Those of changing the trees.
 pub fn allocate_exact(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, extent: Extent) -> Result<()> {
-    alloc::allocate_at(tx, extent.start, extent.len, RmapOwner(ino.0), rmap_offset(fork, &extent))?;
+    let (ag, blocks) = reverse(tx, ino, fork, &extent);
+    alloc::take(tx, ag, &blocks)?;
     insert(tx, ino, fork, extent)?;
     count_blocks(tx, ino, i64::from(extent.len))
 }
@@ -215,10 +223,10 @@ pub fn allocate_exact(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, extent: Ex
 /// # Errors
 /// Those of changing the trees.
 pub fn share(tx: &mut Transaction<'_>, ino: Ino, extent: Extent) -> Result<()> {
-    let (ag, start) = tx.geometry().split(extent.start);
-    refcount::increase(tx, ag, start, extent.len)?;
+    let (ag, blocks) = reverse(tx, ino, Fork::Data, &extent);
+    refcount::increase(tx, ag, blocks.start, blocks.len)?;
     insert(tx, ino, Fork::Data, extent)?;
-    rmap::map(tx, ag, start, extent.len, RmapOwner(ino.0), rmap_offset(Fork::Data, &extent))?;
+    rmap::map(tx, ag, &blocks)?;
     count_blocks(tx, ino, i64::from(extent.len))
 }
 
@@ -232,15 +240,14 @@ pub fn unmap(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, from: FileBlock, to
     let may_share = fork == Fork::Data && tx.geometry().has_reflink();
     let mut count = 0;
     for gone in remove(tx, ino, fork, from, to)? {
-        let (ag, start) = tx.geometry().split(gone.start);
-        let (owner, offset) = (RmapOwner(ino.0), rmap_offset(fork, &gone));
+        let (ag, blocks) = reverse(tx, ino, fork, &gone);
         if may_share {
-            rmap::unmap(tx, ag, start, gone.len, owner, offset)?;
-            for (start, len) in refcount::decrease(tx, ag, start, gone.len)? {
+            rmap::unmap(tx, ag, &blocks)?;
+            for (start, len) in refcount::decrease(tx, ag, blocks.start, blocks.len)? {
                 alloc::free_unmapped(tx, ag, start, len)?;
             }
         } else {
-            alloc::free(tx, ag, start, gone.len, owner, offset)?;
+            alloc::free(tx, ag, &blocks)?;
         }
         count += i64::from(gone.len);
     }
@@ -259,10 +266,9 @@ pub fn set_written(tx: &mut Transaction<'_>, ino: Ino, from: FileBlock, to: File
         let new = Extent { unwritten: false, ..old };
         insert(tx, ino, Fork::Data, new)?;
         if old.unwritten {
-            let (ag, start) = tx.geometry().split(old.start);
-            let owner = RmapOwner(ino.0);
-            rmap::unmap(tx, ag, start, old.len, owner, rmap_offset(Fork::Data, &old))?;
-            rmap::map(tx, ag, start, new.len, owner, rmap_offset(Fork::Data, &new))?;
+            let (ag, unwritten) = reverse(tx, ino, Fork::Data, &old);
+            rmap::unmap(tx, ag, &unwritten)?;
+            rmap::map(tx, ag, &reverse(tx, ino, Fork::Data, &new).1)?;
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::btree::ag_headers::agi_mut;
 use crate::btree::bmap::inode_locator;
 use crate::btree::inode::{Finobt, Inobt};
 use crate::error::Result;
-use crate::format::btree::{INODES_PER_CHUNK, INODES_PER_HOLEMASK_BIT, InodeRec, RmapOwner};
+use crate::format::btree::{INODES_PER_CHUNK, INODES_PER_HOLEMASK_BIT, InodeRec, RmapOwner, RmapRec};
 use crate::format::inode::{CORE_BYTES, Dinode};
 use crate::geometry::Geometry;
 use crate::journal::Transaction;
@@ -68,7 +68,7 @@ fn allocate_sparse(tx: &mut Transaction<'_>, ag: AgNumber, generation: u32) -> R
     let window = AgBlock(block.0 / geometry.inoalignmt * geometry.inoalignmt);
     // The chunk must lie inside the AG even where it is a hole.
     if !geometry.is_valid_ag_extent(ag, window, geometry.chunk_fsblocks()) {
-        alloc::free(tx, ag, block, piece, RmapOwner::INODES, 0)?;
+        alloc::free(tx, ag, &RmapRec::of_volume(block, piece, RmapOwner::INODES))?;
         return Ok(false);
     }
     let (startino, first) = (geometry.first_agino(window), geometry.first_agino(block));
@@ -196,7 +196,7 @@ fn free_blocks(tx: &mut Transaction<'_>, ag: AgNumber, geometry: &Geometry, rec:
             let start = first.plus(block);
             let daddr = geometry.ag_daddr(ag, start);
             tx.cancel(daddr, run << geometry.blocklog);
-            alloc::free(tx, ag, start, run, RmapOwner::INODES, 0)?;
+            alloc::free(tx, ag, &RmapRec::of_volume(start, run, RmapOwner::INODES))?;
         }
         block += run.max(1);
     }

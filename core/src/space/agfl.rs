@@ -6,7 +6,7 @@ use crate::btree::ag_headers::{agf, agf_mut, agfl_locator};
 use crate::btree::max_records;
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::agfl::{slot_at, slots};
-use crate::format::btree::RmapOwner;
+use crate::format::btree::{RmapOwner, RmapRec};
 use crate::format::header::{be_u32, put};
 use crate::geometry::Geometry;
 use crate::journal::Transaction;
@@ -129,7 +129,7 @@ pub fn fix(tx: &mut Transaction<'_>, ag: AgNumber) -> Result<()> {
 fn refill(tx: &mut Transaction<'_>, ag: AgNumber, wanted: u32) -> Result<bool> {
     let Some((start, len)) = super::alloc::find(tx, ag, None, wanted)? else { return Ok(false) };
     free_extents::take(tx, ag, start, len)?;
-    rmap::map_raw(tx, ag, start, len, RmapOwner::AG, 0)?;
+    rmap::map_raw(tx, ag, &RmapRec::of_volume(start, len, RmapOwner::AG))?;
     for n in 0..len {
         put_block(tx, ag, start.plus(n))?;
     }
@@ -138,7 +138,7 @@ fn refill(tx: &mut Transaction<'_>, ag: AgNumber, wanted: u32) -> Result<bool> {
 
 fn drain(tx: &mut Transaction<'_>, ag: AgNumber) -> Result<()> {
     let block = get(tx, ag)?;
-    rmap::unmap_raw(tx, ag, block, 1, RmapOwner::AG, 0)?;
+    rmap::unmap_raw(tx, ag, &RmapRec::of_volume(block, 1, RmapOwner::AG))?;
     tx.note_freed(ag, block, 1);
     free_extents::give(tx, ag, block, 1)
 }

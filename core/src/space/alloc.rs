@@ -7,7 +7,7 @@ use super::{agfl, free_extents, reserve, rmap};
 use crate::btree::Cursor;
 use crate::btree::free_space::{Bnobt, Cntbt};
 use crate::error::{Error, Result};
-use crate::format::btree::{FreeRec, RmapOwner};
+use crate::format::btree::{FreeRec, RmapOwner, RmapRec};
 use crate::geometry::Geometry;
 use crate::journal::Transaction;
 use crate::units::{AgBlock, AgNumber, FsBlock};
@@ -176,38 +176,20 @@ pub fn find_whole(tx: &mut Transaction<'_>, near: FsBlock, len_fsblocks: u32) ->
 /// [`Error::NoSpace`] when every AG is down to what it keeps in reserve.
 pub fn allocate(tx: &mut Transaction<'_>, request: &Request) -> Result<(FsBlock, u32)> {
     let (block, len) = find_for_file(tx, request.near, request.want_fsblocks)?;
-    allocate_at(tx, block, len, request.owner, request.offset)?;
+    let (ag, start) = shape(tx).split(block);
+    take(tx, ag, &RmapRec { start, len, owner: request.owner, offset: request.offset })?;
     Ok((block, len))
 }
 
-/// Takes exactly these blocks, which must be free.
+/// Takes exactly these blocks, which must be free, for their owner.
 ///
 /// # Errors
 /// Corruption when they are not free, and those of changing the trees.
-pub fn allocate_at(
-    tx: &mut Transaction<'_>,
-    block: FsBlock,
-    len_fsblocks: u32,
-    owner: RmapOwner,
-    offset: u64,
-) -> Result<()> {
-    let (ag, start) = shape(tx).split(block);
+pub fn take(tx: &mut Transaction<'_>, ag: AgNumber, blocks: &RmapRec) -> Result<()> {
     agfl::fix(tx, ag)?;
-    take(tx, ag, start, len_fsblocks, owner, offset)
-}
-
-fn take(
-    tx: &mut Transaction<'_>,
-    ag: AgNumber,
-    start: AgBlock,
-    len_fsblocks: u32,
-    owner: RmapOwner,
-    offset: u64,
-) -> Result<()> {
-    free_extents::take(tx, ag, start, len_fsblocks)?;
-    tx.count(0, 0, -i64::from(len_fsblocks));
-    agfl::fix(tx, ag)?;
-    rmap::map(tx, ag, start, len_fsblocks, owner, offset)
+    free_extents::take(tx, ag, blocks.start, blocks.len)?;
+    tx.count(0, 0, -i64::from(blocks.len));
+    rmap::map(tx, ag, blocks)
 }
 
 /// Takes one block of `ag` for a tree whose growth the AG keeps blocks in reserve for.
@@ -219,11 +201,11 @@ pub fn metadata_block(
     ag: AgNumber,
     near: Option<AgBlock>,
     owner: RmapOwner,
-    offset: u64,
 ) -> Result<AgBlock> {
+    // Filling the AGFL later would take the very block that is found here.
     agfl::fix(tx, ag)?;
     let Some((block, _)) = find(tx, ag, near, 1)? else { return Err(Error::NoSpace) };
-    take(tx, ag, block, 1, owner, offset)?;
+    take(tx, ag, &RmapRec::of_volume(block, 1, owner))?;
     Ok(block)
 }
 
@@ -245,25 +227,17 @@ pub fn allocate_aligned(
     let Some((start, len)) = smallest_fit(tx, ag, len_fsblocks, align_fsblocks.max(1))? else {
         return Ok(None);
     };
-    take(tx, ag, start, len, owner, 0)?;
+    take(tx, ag, &RmapRec::of_volume(start, len, owner))?;
     Ok(Some(start))
 }
 
-/// Gives blocks back. They stay busy until the transaction is durable.
+/// Gives blocks of an owner back. They stay busy until the transaction is durable.
 ///
 /// # Errors
-/// Corruption when they are free already or not `owner`'s, and those of changing the trees.
-pub fn free(
-    tx: &mut Transaction<'_>,
-    ag: AgNumber,
-    start: AgBlock,
-    len_fsblocks: u32,
-    owner: RmapOwner,
-    offset: u64,
-) -> Result<()> {
-    agfl::fix(tx, ag)?;
-    rmap::unmap(tx, ag, start, len_fsblocks, owner, offset)?;
-    free_unmapped(tx, ag, start, len_fsblocks)
+/// Corruption when they are free already or not that owner's, and those of changing the trees.
+pub fn free(tx: &mut Transaction<'_>, ag: AgNumber, blocks: &RmapRec) -> Result<()> {
+    rmap::unmap(tx, ag, blocks)?;
+    free_unmapped(tx, ag, blocks.start, blocks.len)
 }
 
 /// Gives back blocks whose reverse mapping is gone already.

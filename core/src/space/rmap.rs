@@ -4,6 +4,8 @@
 //!
 //! Source: "Reverse-Mapping B+tree".
 
+use ::alloc::vec::Vec;
+
 use super::agfl;
 use super::source::AgflSource;
 use crate::btree::Cursor;
@@ -13,48 +15,31 @@ use crate::format::btree::{RmapKey, RmapOwner, RmapRec};
 use crate::journal::Transaction;
 use crate::units::{AgBlock, AgNumber};
 
-/// Records that `owner` owns blocks, once the AGFL is ready for it.
-///
-/// `offset` is `rm_offset` of the first block, flags included.
+/// Records who owns blocks, once the AGFL is ready for it.
 ///
 /// # Errors
 /// Those of changing the tree.
-pub fn map(
-    tx: &mut Transaction<'_>,
-    ag: AgNumber,
-    start: AgBlock,
-    len_fsblocks: u32,
-    owner: RmapOwner,
-    offset: u64,
-) -> Result<()> {
+pub fn map(tx: &mut Transaction<'_>, ag: AgNumber, new: &RmapRec) -> Result<()> {
     if tx.geometry().has_rmapbt() {
         agfl::fix(tx, ag)?;
     }
-    map_raw(tx, ag, start, len_fsblocks, owner, offset)
+    map_raw(tx, ag, new)
 }
 
 /// Like [`map`] while the AGFL itself is being filled.
-pub(super) fn map_raw(
-    tx: &mut Transaction<'_>,
-    ag: AgNumber,
-    start: AgBlock,
-    len_fsblocks: u32,
-    owner: RmapOwner,
-    offset: u64,
-) -> Result<()> {
+pub(super) fn map_raw(tx: &mut Transaction<'_>, ag: AgNumber, new: &RmapRec) -> Result<()> {
     if !tx.geometry().has_rmapbt() {
         return Ok(());
     }
-    let new = RmapRec { start, len: len_fsblocks, owner, offset };
-    let left = left_neighbour(tx, ag, &new)?;
-    let right = right_neighbour(tx, ag, &new)?;
+    let left = left_neighbour(tx, ag, new)?;
+    let right = right_neighbour(tx, ag, new)?;
     let mut source = AgflSource::for_rmapbt(ag);
     match (left, right) {
-        (None, None) => Cursor::new(Rmapbt(ag)).insert(tx, &mut source, &new),
+        (None, None) => Cursor::new(Rmapbt(ag)).insert(tx, &mut source, new),
         (Some(left), None) => lengthen(tx, ag, &left, left.len + new.len),
         (None, Some(right)) => {
             remove(tx, ag, &right)?;
-            let merged = RmapRec { len: new.len + right.len, ..new };
+            let merged = RmapRec { len: new.len + right.len, ..*new };
             Cursor::new(Rmapbt(ag)).insert(tx, &mut source, &merged)
         }
         (Some(left), Some(right)) => {
@@ -64,43 +49,28 @@ pub(super) fn map_raw(
     }
 }
 
-/// Records that `owner` no longer owns blocks, once the AGFL is ready for it.
+/// Records that blocks no longer have an owner, once the AGFL is ready for it.
 ///
 /// # Errors
-/// Corruption when they are not `owner`'s at that offset, and those of changing the tree.
-pub fn unmap(
-    tx: &mut Transaction<'_>,
-    ag: AgNumber,
-    start: AgBlock,
-    len_fsblocks: u32,
-    owner: RmapOwner,
-    offset: u64,
-) -> Result<()> {
+/// Corruption when they are not that owner's at that offset, and those of changing the tree.
+pub fn unmap(tx: &mut Transaction<'_>, ag: AgNumber, gone: &RmapRec) -> Result<()> {
     if tx.geometry().has_rmapbt() {
         agfl::fix(tx, ag)?;
     }
-    unmap_raw(tx, ag, start, len_fsblocks, owner, offset)
+    unmap_raw(tx, ag, gone)
 }
 
 /// Like [`unmap`] while the AGFL itself is being drained.
-pub(super) fn unmap_raw(
-    tx: &mut Transaction<'_>,
-    ag: AgNumber,
-    start: AgBlock,
-    len_fsblocks: u32,
-    owner: RmapOwner,
-    offset: u64,
-) -> Result<()> {
+pub(super) fn unmap_raw(tx: &mut Transaction<'_>, ag: AgNumber, gone: &RmapRec) -> Result<()> {
     if !tx.geometry().has_rmapbt() {
         return Ok(());
     }
-    let gone = RmapRec { start, len: len_fsblocks, owner, offset };
-    let rec = containing(tx, ag, &gone)?;
-    let before = start.0 - rec.start.0;
+    let rec = containing(tx, ag, gone)?;
+    let before = gone.start.0 - rec.start.0;
     let after = rec.end().0 - gone.end().0;
-    let mut tail = RmapRec { start: gone.end(), len: after, owner, offset };
+    let mut tail = RmapRec { start: gone.end(), len: after, ..*gone };
     if rec.has_file_offset() {
-        tail.offset = offset.wrapping_add(u64::from(len_fsblocks));
+        tail.offset = gone.offset.wrapping_add(u64::from(gone.len));
     }
     if before > 0 {
         lengthen(tx, ag, &rec, before)?;
@@ -128,8 +98,6 @@ pub fn owners(
     let high = RmapKey { start: last, owner: RmapOwner(u64::MAX), offset: u64::MAX };
     Cursor::new(Rmapbt(ag)).overlapping(tx, &low, &high)
 }
-
-use ::alloc::vec::Vec;
 
 /// Whether `b` continues `a` on disk and in the file.
 fn continues(a: &RmapRec, b: &RmapRec) -> bool {

@@ -106,7 +106,7 @@ impl AgSource {
 impl BlockSource for AgSource {
     fn alloc(&mut self, tx: &mut Transaction<'_>, near: u64) -> Result<u64> {
         let near = u32::try_from(near).ok().map(AgBlock);
-        let block = alloc::metadata_block(tx, self.ag, near, self.owner(), 0)?;
+        let block = alloc::metadata_block(tx, self.ag, near, self.owner())?;
         self.count(tx, 1)?;
         Ok(block.0.into())
     }
@@ -114,7 +114,7 @@ impl BlockSource for AgSource {
     fn free(&mut self, tx: &mut Transaction<'_>, ptr: u64) -> Result<()> {
         let block = AgBlock(ptr as u32);
         cancel(tx, self.ag, block);
-        alloc::free(tx, self.ag, block, 1, self.owner(), 0)?;
+        alloc::free(tx, self.ag, &RmapRec::of_volume(block, 1, self.owner()))?;
         self.count(tx, -1)
     }
 }
@@ -165,7 +165,8 @@ impl BlockSource for ForkSource {
             return Err(Error::corrupt("bmbt", Place::ino(self.ino), problem));
         }
         cancel(tx, ag, block);
-        alloc::free(tx, ag, block, 1, RmapOwner(self.ino.0), self.offset())?;
+        let owner = RmapOwner(self.ino.0);
+        alloc::free(tx, ag, &RmapRec { start: block, len: 1, owner, offset: self.offset() })?;
         self.count(tx, -1)
     }
 }
