@@ -156,7 +156,7 @@ fn directories_and_attributes_change() {
 /// Damage in each kind of AG header, with a CRC that fits: found, exit status 3.
 #[test]
 fn check_finds_damage_and_exits_with_3() {
-    let cli = Cli::with_volume("damage");
+    let cli = Cli::with_golden("damage", "default");
     cli.ok(&["check", "disk.img"]);
     let image = cli.read("disk.img");
     for block in metadata_blocks(&image[..1 << 20]).into_iter().filter(|block| block.range.start < 8192) {
@@ -197,7 +197,7 @@ fn listings_come_as_json() {
 
 #[test]
 fn read_only_changes_nothing() {
-    let cli = Cli::with_volume("read-only");
+    let cli = Cli::with_golden("read-only", "default");
     let before = cli.read("disk.img");
     cli.fails(1, &["--read-only", "mkdir", "disk.img:/d"]);
     cli.ok(&["--read-only", "ls", "disk.img:/"]);

@@ -1,6 +1,8 @@
 //! Tests that cross crates, in one binary.
 
 mod check;
+mod cli;
+mod export;
 mod fuzz;
 mod golden;
 mod harness;

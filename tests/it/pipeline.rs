@@ -15,7 +15,7 @@ use xfskit_tests::golden;
 use xfskit_tests::overlay::OverlayDevice;
 use xfskit_tests::referee::{Referee, make_sparse};
 use xfskit_tests::rng::{Rng, pattern};
-use xfskit_tests::session::{Session, new_inode};
+use xfskit_tests::session::{Session, findings, new_inode};
 use xfskit_tests::temp::TempDir;
 
 const BLOCK: u64 = 4096;
@@ -67,6 +67,7 @@ impl Fresh {
 
     /// Closes and opens the volume; between the two, xfs_repair has a look if it is here.
     fn judge(&mut self) {
+        assert_eq!(findings(self.volume()), Vec::<String>::new());
         self.session.reopen().expect("close and open");
         if let Some(referee) = Referee::find() {
             referee.repair_n(&self.temp.join("a.img"));
@@ -298,6 +299,7 @@ fn files_of_every_shape_are_written_to() {
                 assert!(content(&mut volume, *ino) == *model, "{name}: inode {ino} before writeback");
             }
             volume.sync().expect("sync");
+            assert_eq!(findings(&mut volume), Vec::<String>::new());
             for (ino, model) in &files {
                 assert!(content(&mut volume, *ino) == *model, "{name}: inode {ino} after writeback");
             }

@@ -16,6 +16,7 @@ use xfskit_tests::overlay::OverlayDevice;
 use xfskit_tests::populate::{Scale, deep_directory, populate};
 use xfskit_tests::referee::Referee;
 use xfskit_tests::rng::Rng;
+use xfskit_tests::session::findings;
 use xfskit_tests::temp::TempDir;
 use xfskit_tests::tree::{self, Kind, Tree};
 
@@ -50,6 +51,7 @@ fn kernel_and_xfskit_agree(set: &OptionSet) {
         assert_eq!(joined(&extents), joined(&ours), "kernel's and our extents of {}", path.display());
     }
     parents_lead_back(&mut volume, &ours);
+    assert_eq!(findings(&mut volume), Vec::<String>::new());
 }
 
 mod over_option_sets {
@@ -97,6 +99,7 @@ fn golden_images_show_what_linux_showed() {
             assert_eq!(joined(&extents), joined(&ours), "extents of {path} in {}", image.name);
         }
         parents_lead_back(&mut volume, &ours);
+        assert_eq!(findings(&mut volume), Vec::<String>::new(), "{}", image.name);
     }
 }
 

@@ -8,7 +8,7 @@ use xfskit_tests::options::{OptionSet, Written};
 use xfskit_tests::populate::{Scale, populate};
 use xfskit_tests::referee::Referee;
 use xfskit_tests::rng::Rng;
-use xfskit_tests::session::Session;
+use xfskit_tests::session::{Session, findings};
 use xfskit_tests::temp::TempDir;
 use xfskit_tests::tree::{self, Tree};
 
@@ -120,7 +120,9 @@ fn set_mode(dir: &Path) {
 }
 
 fn check_is_clean(image: &Path, label: &str) {
-    let session = Session::open(image, b"").expect("open");
+    let mut session = Session::open(image, b"").expect("open");
+    let found = findings(session.volume());
+    assert!(found.is_empty(), "{label}: check finds\n{}", found.join("\n"));
     session.close().unwrap_or_else(|error| panic!("{label}: {error}"));
 }
 

@@ -133,6 +133,18 @@ impl Session {
     }
 }
 
+/// All that xfskit's own check has to say about a volume, one finding a line.
+///
+/// # Panics
+/// If checking itself fails.
+pub fn findings(volume: &mut Volume) -> Vec<String> {
+    let mut found = Vec::new();
+    let summary =
+        volume.check(&mut |finding| found.push(format!("{:?}: {}", finding.severity, finding.corruption)));
+    summary.expect("check runs");
+    found
+}
+
 /// Attributes of a new inode that belongs to root.
 pub fn new_inode(mode: u16) -> NewInode {
     NewInode { mode, uid: 0, gid: 0 }

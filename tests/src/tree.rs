@@ -109,6 +109,18 @@ impl Tree {
         Self { entries: outside.map(|(path, entry)| (path.clone(), entry.clone())).collect() }
     }
 
+    /// Counts only those links that lead here from inside the tree.
+    pub fn with_own_links(mut self) -> Self {
+        let mut links: BTreeMap<u64, u32> = BTreeMap::new();
+        for ino in self.entries.values().filter_map(|entry| entry.ino) {
+            *links.entry(ino).or_default() += 1;
+        }
+        for entry in self.entries.values_mut().filter(|entry| entry.kind != Kind::Directory) {
+            entry.nlink = entry.ino.map_or(entry.nlink, |ino| links[&ino]);
+        }
+        self
+    }
+
     /// Forgets what a copy can't keep: inode numbers, allocated space, times but that of modification, sizes of directories.
     pub fn as_copied(mut self) -> Self {
         for entry in self.entries.values_mut() {
