@@ -4,6 +4,8 @@
 
 use alloc::vec::Vec;
 
+use hashbrown::HashSet;
+
 use super::context::Context;
 use super::da::{self, FileMap};
 use super::dir::name_hash;
@@ -100,28 +102,31 @@ pub(super) fn check_blocks(
         return Ok(());
     }
     let map = FileMap { ino, extents };
-    let mut last = None;
-    let mut is_complete = true;
+    let mut leaves = Leaves { map: &map, node, last: None, is_complete: true, remote: HashSet::new() };
     let mut on_leaf = |cx: &mut Context<'_>, place: Place, bytes: &[u8]| {
-        is_complete &= check_leaf(cx, &map, place, bytes, node, &mut last)?;
-        Ok(last)
+        leaves.is_complete &= check_leaf(cx, &mut leaves, place, bytes)?;
+        Ok(leaves.last)
     };
     let walked = da::walk(cx, &map, 1, BlockKind::AttrLeaf, FileBlock(0), &mut on_leaf)?;
-    if !walked || !is_complete {
-        node.lose_parents();
+    if !walked || !leaves.is_complete {
+        leaves.node.lose_parents();
     }
     Ok(())
 }
 
+/// The walk over the leaves of one inode.
+struct Leaves<'w> {
+    map: &'w FileMap<'w>,
+    node: &'w mut Node,
+    /// Hash of the entry before.
+    last: Option<u32>,
+    is_complete: bool,
+    /// Blocks of remote values.
+    remote: HashSet<FileBlock>,
+}
+
 /// Checks one leaf. Returns whether all of it could be read.
-fn check_leaf(
-    cx: &mut Context<'_>,
-    map: &FileMap<'_>,
-    place: Place,
-    bytes: &[u8],
-    node: &mut Node,
-    last: &mut Option<u32>,
-) -> Result<bool> {
+fn check_leaf(cx: &mut Context<'_>, leaves: &mut Leaves<'_>, place: Place, bytes: &[u8]) -> Result<bool> {
     let count = usize::from(be_u16(bytes, 56));
     let table_end = HEADER_BYTES + 8 * count;
     if table_end > bytes.len() {
@@ -131,10 +136,10 @@ fn check_leaf(
     let mut used: Vec<(usize, usize)> = Vec::new();
     for entry in bytes[HEADER_BYTES..table_end].chunks_exact(8) {
         let (hash, at, flags) = (be_u32(entry, 0), usize::from(be_u16(entry, 4)), entry[6]);
-        if last.is_some_and(|last| hash < last) {
+        if leaves.last.is_some_and(|last| hash < last) {
             cx.report.bounds(LEAF, place, "hashval (out of order)", hash);
         }
-        *last = Some(hash);
+        leaves.last = Some(hash);
         check_flags(cx, place, flags, false);
         let Some(record) =
             Record::decode(bytes, at, flags).filter(|_| at >= table_end && at.is_multiple_of(4))
@@ -143,8 +148,8 @@ fn check_leaf(
             return Ok(false);
         };
         used.push((at, record.bytes));
-        check_record(cx, map, place, &record, hash, flags)?;
-        take_parent(cx, place, node, flags, record.name, record.value);
+        check_record(cx, leaves, place, &record, hash, flags)?;
+        take_parent(cx, place, leaves.node, flags, record.name, record.value);
     }
     check_space(cx, place, bytes, table_end, used);
     Ok(true)
@@ -179,7 +184,7 @@ impl<'b> Record<'b> {
 
 fn check_record(
     cx: &mut Context<'_>,
-    map: &FileMap<'_>,
+    leaves: &mut Leaves<'_>,
     place: Place,
     record: &Record<'_>,
     hash: u32,
@@ -195,12 +200,18 @@ fn check_record(
     }
     cx.report.expect(LEAF, place, "hashval", expected, hash);
     match record.remote {
-        Some((block, len)) if flags & flag::INCOMPLETE == 0 => check_remote(cx, map, place, block, len),
+        Some((block, len)) if flags & flag::INCOMPLETE == 0 => check_remote(cx, leaves, place, block, len),
         _ => Ok(()),
     }
 }
 
-fn check_remote(cx: &mut Context<'_>, map: &FileMap<'_>, place: Place, block: u32, len: u32) -> Result<()> {
+fn check_remote(
+    cx: &mut Context<'_>,
+    leaves: &mut Leaves<'_>,
+    place: Place,
+    block: u32,
+    len: u32,
+) -> Result<()> {
     if len == 0 || len > MAX_VALUE_BYTES {
         cx.report.bounds(NAME, place, "valuelen", len);
         return Ok(());
@@ -208,8 +219,13 @@ fn check_remote(cx: &mut Context<'_>, map: &FileMap<'_>, place: Place, block: u3
     let room = cx.geometry.blocksize - REMOTE_HEADER_BYTES;
     for index in 0..len.div_ceil(room) {
         let file_block = FileBlock(u64::from(block) + u64::from(index));
-        let Some((_, bytes)) = map.block(cx, &[BlockKind::AttrRemote], file_block, 1)? else { return Ok(()) };
-        let place = Place::file_block(map.ino, file_block);
+        let place = Place::file_block(leaves.map.ino, file_block);
+        if !leaves.remote.insert(file_block) {
+            cx.report.rule("remote attribute value", place, "a block belongs to two values");
+            return Ok(());
+        }
+        let kinds = [BlockKind::AttrRemote];
+        let Some((_, bytes)) = leaves.map.block(cx, &kinds, file_block, 1)? else { return Ok(()) };
         let done = index * room;
         cx.report.expect("remote attribute value", place, "offset", done, be_u32(&bytes, 4));
         cx.report.expect("remote attribute value", place, "bytes", room.min(len - done), be_u32(&bytes, 8));

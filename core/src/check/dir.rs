@@ -14,7 +14,7 @@ use crate::error::{Place, Result};
 use crate::format::BlockKind;
 use crate::format::features::Version;
 use crate::format::header::{be_u16, be_u32, be_u64};
-use crate::format::inode::fork_format;
+use crate::format::inode::{FileType, fork_format};
 use crate::units::{FileBlock, Ino};
 
 const NAME: &str = "directory";
@@ -27,6 +27,9 @@ const FIRST_OFFSET: u16 = 96;
 /// Directory entries of whiteouts, which are character devices.
 const WHITEOUT: u8 = 8;
 const CHAR_DEVICE: u8 = 3;
+
+/// Bad blocks after which a directory is given up: they could be all blocks of the volume, in every directory.
+const MAX_BAD_BLOCKS: u32 = 32;
 
 /// A directory under check.
 pub(super) struct Dir {
@@ -182,9 +185,8 @@ fn blocks(
     size: u64,
 ) -> Result<bool> {
     let place = Place::ino(dir.ino);
-    let leaf_start = cx.geometry.dir_leaf_start();
-    let indexes = block_indexes(cx, map, FileBlock(0), leaf_start);
-    let Some(&last) = indexes.last() else {
+    let (dirblklog, leaf_start) = (cx.geometry.dirblklog, cx.geometry.dir_leaf_start());
+    let Some(last) = block_indexes(map, dirblklog, FileBlock(0), leaf_start).last() else {
         cx.report.rule(NAME, place, "has no blocks");
         return Ok(false);
     };
@@ -197,11 +199,15 @@ fn blocks(
     }
     let kind = if is_block_form { BlockKind::DirBlock } else { BlockKind::DirData };
     let mut data = Data::default();
-    let mut is_complete = true;
-    for index in indexes {
+    let mut bad = 0;
+    for index in block_indexes(map, dirblklog, FileBlock(0), leaf_start) {
+        if bad > MAX_BAD_BLOCKS {
+            cx.report.rule(NAME, place, "too many bad blocks: the rest is not read");
+            break;
+        }
         let file_block = FileBlock(index << cx.geometry.dirblklog);
         let Some((_, bytes)) = map.block(cx, &[kind], file_block, cx.geometry.dir_fsblocks())? else {
-            is_complete = false;
+            bad += 1;
             continue;
         };
         let place = Place::file_block(dir.ino, file_block);
@@ -210,31 +216,35 @@ fn blocks(
             cx.report.rule(NAME, place, "the index of the block form does not fit");
             return Ok(false);
         };
-        is_complete &= data_block(cx, state, dir, &mut data, &bytes[..end], index, place);
-        if is_block_form && is_complete {
+        bad += u32::from(!data_block(cx, state, dir, &mut data, &bytes[..end], index, place));
+        if is_block_form && bad == 0 {
             dir_index::block_form(cx, place, &bytes[end..], &mut data);
         }
     }
-    if !is_complete {
+    if bad > 0 {
         return Ok(false);
     }
-    if !is_block_form {
-        is_complete = dir_index::check(cx, map, &mut data, last)?;
-    }
+    let is_complete = is_block_form || dir_index::check(cx, map, &mut data, last)?;
     duplicates(cx, place, &mut data);
     Ok(is_complete)
 }
 
 /// Indexes of the directory blocks that are mapped, in part at least, between two file blocks.
-pub(super) fn block_indexes(cx: &Context<'_>, map: &FileMap<'_>, from: FileBlock, to: FileBlock) -> Vec<u64> {
-    let mut indexes: Vec<u64> = Vec::new();
-    for extent in map.extents.iter().filter_map(|extent| extent.within(from, to)) {
-        let first = extent.file_block.since(from) >> cx.geometry.dirblklog;
-        let last = (extent.file_end().since(from) - 1) >> cx.geometry.dirblklog;
-        let known = indexes.last().map_or(0, |&last| last + 1);
-        indexes.extend(first.max(known)..=last);
-    }
-    indexes
+pub(super) fn block_indexes<'m>(
+    map: &'m FileMap<'_>,
+    dirblklog: u8,
+    from: FileBlock,
+    to: FileBlock,
+) -> impl Iterator<Item = u64> + use<'m> {
+    let log = dirblklog;
+    let mut next = 0;
+    map.extents.iter().filter_map(move |extent| extent.within(from, to)).flat_map(move |extent| {
+        let first = extent.file_block.since(from) >> log;
+        let last = (extent.file_end().since(from) - 1) >> log;
+        let range = first.max(next)..=last;
+        next = last + 1;
+        range
+    })
 }
 
 /// Checks the entries and free regions of a data block. Returns whether all could be read.
@@ -285,8 +295,10 @@ fn data_block(
                 fingerprint: fingerprint(Ino(0), 0, name),
             });
             match (index, at) {
-                (0, 64) => dot(cx, dir, name, child, place),
-                (0, 80) => dotdot(cx, dir, name, child, place),
+                (0, 64 | 80) => {
+                    dot_or_dotdot(cx, dir, name, child, place);
+                    cx.report.expect(NAME, place, "ftype", FileType::Directory.dir_code(), file_type);
+                }
                 _ => entry(cx, state, dir, name, child, file_type, place),
             }
         }
@@ -300,18 +312,12 @@ fn data_block(
     true
 }
 
-fn dot(cx: &mut Context<'_>, dir: &Dir, name: &[u8], child: Ino, place: Place) {
-    if name != b"." {
-        cx.report.rule(NAME, place, "does not begin with .");
+fn dot_or_dotdot(cx: &mut Context<'_>, dir: &mut Dir, name: &[u8], child: Ino, place: Place) {
+    match name {
+        b"." => cx.report.expect(NAME, place, ".", dir.ino.0, child.0),
+        b".." => dir.dotdot = child,
+        _ => cx.report.rule(NAME, place, "does not begin with . and .."),
     }
-    cx.report.expect(NAME, place, ".", dir.ino.0, child.0);
-}
-
-fn dotdot(cx: &mut Context<'_>, dir: &mut Dir, name: &[u8], child: Ino, place: Place) {
-    if name != b".." {
-        cx.report.rule(NAME, place, "does not begin with . and ..");
-    }
-    dir.dotdot = child;
 }
 
 /// The header names the three longest free regions.

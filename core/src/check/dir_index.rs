@@ -151,7 +151,7 @@ fn free_index(cx: &mut Context<'_>, map: &FileMap<'_>, data: &Data) -> Result<bo
     let start = cx.geometry.dir_free_start();
     let per_block = (u64::from(cx.geometry.dir_blocksize()) - HEADER_BYTES as u64) / 2;
     let mut covered = 0_u64;
-    for block in block_indexes(cx, map, start, FileBlock::NULL) {
+    for block in block_indexes(map, cx.geometry.dirblklog, start, FileBlock::NULL) {
         let file_block = start.plus(block << cx.geometry.dirblklog);
         let place = Place::file_block(map.ino, file_block);
         let found = map.block(cx, &[BlockKind::DirFree], file_block, cx.geometry.dir_fsblocks())?;
