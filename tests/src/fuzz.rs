@@ -11,6 +11,7 @@ use crate::golden;
 use crate::mutate::{self, MetadataBlock, Patch};
 use crate::overlay::OverlayDevice;
 use crate::rng::Rng;
+use crate::scribble::scribble;
 use crate::walk::walk;
 
 /// An image that once brought xfskit down: a golden image and what to change of it.
@@ -75,14 +76,18 @@ impl Targets {
         self.by_name.keys().map(|name| Crasher { golden: name.clone(), patch: Patch::default() }).collect()
     }
 
-    /// Opens, walks, reads and checks one damaged image; what it says does not matter, that it returns does.
+    /// Opens, walks, reads and checks one damaged image, then changes it; what it says does not matter, that it returns does.
     ///
     /// # Errors
     /// What the panic said.
     pub fn try_case(&self, case: &Crasher) -> Result<(), String> {
         let target = &self.by_name[&case.golden];
         let device = OverlayDevice::patched(target.bytes.clone(), &case.patch);
-        catch_unwind(AssertUnwindSafe(|| walk(device))).map_err(|panic| {
+        let walk_and_scribble = || {
+            walk(device.clone());
+            scribble(device, case.patch.bytes.len() as u64);
+        };
+        catch_unwind(AssertUnwindSafe(walk_and_scribble)).map_err(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).into())).unwrap_or_default()
         })

@@ -17,6 +17,7 @@ pub mod overlay;
 pub mod populate;
 pub mod referee;
 pub mod rng;
+pub mod scribble;
 pub mod session;
 pub mod temp;
 pub mod tree;

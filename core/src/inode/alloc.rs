@@ -132,6 +132,9 @@ pub fn free(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
     if rec.free & mask != 0 || rec.present() & mask == 0 {
         return Err(corrupt(ag, "inobt", "inode in use is free or missing in its record"));
     }
+    if u32::from(rec.freecount) != (rec.free & rec.present()).count_ones() {
+        return Err(corrupt(ag, "inobt", "count of free inodes is not that of its mask"));
+    }
     let new = InodeRec { free: rec.free | mask, freecount: rec.freecount + 1, ..rec };
     count_free(tx, ag, 1)?;
     // A block with more inodes than one chunk cannot be given back chunk by chunk.

@@ -80,8 +80,8 @@ fn allocate_sparse(tx: &mut Transaction<'_>, ag: AgNumber, generation: u32) -> R
         Some(old) => {
             let merged = InodeRec {
                 holemask: old.holemask & rec.holemask,
-                count: old.count + rec.count,
-                freecount: old.freecount + rec.freecount,
+                count: old.count.saturating_add(rec.count),
+                freecount: old.freecount.saturating_add(rec.freecount),
                 ..old
             };
             replace_record(tx, ag, &old, &merged)?;

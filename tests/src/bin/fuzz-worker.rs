@@ -1,5 +1,5 @@
 //! Walks damaged images, one after the other, and says which one it is at: `fuzz-worker FIRST_SEED SECONDS`, or
-//! `fuzz-worker --keep SEED NAME` to keep a case as a crasher, or `fuzz-worker --crashers`.
+//! `--one SEED`, or `--keep SEED NAME` to keep a case as a crasher, or `--crashers`.
 //!
 //! A process of its own, so that an endless loop can be ended and memory be bounded.
 
@@ -28,6 +28,7 @@ fn main() {
                 try_one(&targets, &path, &case);
             }
         }
+        ["--one", seed] => try_one(&targets, &format!("seed {seed}"), &targets.case(number(seed))),
         [first_seed, seconds] => {
             let end = Instant::now() + Duration::from_secs(number(seconds));
             let mut seed = number(first_seed);
@@ -36,7 +37,7 @@ fn main() {
                 seed += 1;
             }
         }
-        _ => panic!("usage: fuzz-worker FIRST_SEED SECONDS | --crashers | --keep SEED NAME"),
+        _ => panic!("usage: fuzz-worker FIRST_SEED SECONDS | --one SEED | --crashers | --keep SEED NAME"),
     }
 }
 

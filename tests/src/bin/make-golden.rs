@@ -1,4 +1,6 @@
 //! Makes the golden images anew: `cargo run -p xfskit-tests --bin make-golden`, as root, with both releases of xfsprogs.
+//!
+//! The crashers in `tests/crashers` are changes of these very images: with new images they lose their meaning.
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;

@@ -1,0 +1,81 @@
+//! Everything that writing can do, done to an image that may be hostile.
+
+use xfskit::Volume;
+use xfskit::device::BlockDevice;
+use xfskit::units::Ino;
+use xfskit::volume::{FileType, OpenOptions, SetAttributes, Timestamp};
+
+use crate::rng::{Rng, pattern};
+use crate::session::new_inode;
+
+/// Inodes that are written to.
+const MOST_INODES: usize = 150;
+const OPERATIONS: u64 = 60;
+
+/// Opens a volume and changes it in many ways. Errors are fine; each operation has to end, and soon.
+pub fn scribble(device: impl BlockDevice, seed: u64) {
+    let Ok(mut volume) = Volume::open(Box::new(device), &OpenOptions::default()) else { return };
+    let mut rng = Rng::new(seed);
+    let (dirs, files) = find(&mut volume, &mut rng);
+    for serial in 0..OPERATIONS {
+        if rng.chance(40) || files.is_empty() {
+            change_names(&mut volume, *rng.pick(&dirs), serial, &mut rng);
+        } else {
+            let (file, other) = (*rng.pick(&files), *rng.pick(&files));
+            change_file(&mut volume, file, other, serial, &mut rng);
+        }
+        if rng.chance(10) {
+            let _ = volume.sync();
+        }
+    }
+    let _ = volume.check(&mut |finding| drop(format!("{}", finding.corruption)));
+    let _ = volume.close();
+}
+
+/// Some directories and regular files of the volume.
+fn find(volume: &mut Volume, rng: &mut Rng) -> (Vec<Ino>, Vec<Ino>) {
+    let (mut dirs, mut files) = (vec![volume.root()], Vec::new());
+    let mut next = 0;
+    while next < dirs.len() && files.len() + dirs.len() < MOST_INODES {
+        for entry in volume.read_dir(dirs[next]).unwrap_or_default() {
+            match entry.file_type {
+                Some(FileType::Directory) if dirs.len() < MOST_INODES => dirs.push(entry.ino),
+                Some(FileType::Regular) if rng.chance(30) => files.push(entry.ino),
+                _ => {}
+            }
+        }
+        next += 1;
+    }
+    (dirs, files)
+}
+
+fn change_names(volume: &mut Volume, dir: Ino, serial: u64, rng: &mut Rng) {
+    let name = format!("scribble-{serial}").into_bytes();
+    match rng.below(5) {
+        0 | 1 => drop(volume.create(dir, &name, &new_inode(0o600))),
+        2 => drop(volume.mkdir(dir, &name, &new_inode(0o700))),
+        kind => {
+            let entries = volume.read_dir(dir).unwrap_or_default();
+            if entries.is_empty() {
+                return;
+            }
+            let entry = rng.pick(&entries);
+            let _ = if kind == 3 { volume.unlink(dir, &entry.name) } else { volume.rmdir(dir, &entry.name) };
+        }
+    }
+}
+
+fn change_file(volume: &mut Volume, file: Ino, other: Ino, serial: u64, rng: &mut Rng) {
+    let size = volume.stat(file).map_or(0, |stat| stat.size);
+    let offset = *rng.pick(&[0, size / 2, size, size.saturating_add(100_000), 1 << 40, (1 << 63) - 10]);
+    let offset = if rng.chance(50) { offset / 4096 * 4096 } else { offset };
+    let len = rng.range(1, 40_000);
+    let mtime = Some(Timestamp { seconds: 1 << 40, nanoseconds: 5 });
+    let _ = match rng.below(7) {
+        0..3 => volume.write(file, offset, &pattern(serial, 0, len as usize)),
+        3 => volume.truncate(file, offset),
+        4 => volume.clone_file(other, file),
+        5 => volume.clone_range(other, offset, file, rng.below(100) * 4096, len / 4096 * 4096),
+        _ => volume.set_attributes(file, &SetAttributes { mtime, ..SetAttributes::default() }),
+    };
+}
