@@ -170,6 +170,7 @@ fn check_free(cx: &mut Context<'_>, place: Place, core: &Dinode) {
     report.expect(NAME, place, "nextents of a free inode", 0_u32, core.data_nextents());
     report.expect(NAME, place, "anextents of a free inode", 0_u32, core.attr_nextents());
     report.expect(NAME, place, "forkoff of a free inode", 0_u32, core.forkoff);
+    report.expect(NAME, place, "next_unlinked of a free inode", AgIno::NULL.0, core.next_unlinked.get());
     if core.flags2().contains(Flags2::NREXT64) {
         report.expect(NAME, place, "padding of a free inode", 0_u32, core.anextents.get());
     }
@@ -190,7 +191,14 @@ fn check_core(cx: &mut Context<'_>, place: Place, core: &Dinode, file_type: File
     };
     let is_regular = file_type == FileType::Regular;
     let reflink = geometry.ro_compat.contains(RoCompat::REFLINK);
+    let has_metadir = geometry.incompat.contains(Incompat::METADIR);
     refuse(core.size.get() >> 63 != 0, "size is negative");
+    refuse(flags.bits() & !Flags::all().bits() != 0, "has unknown flags");
+    refuse(flags2.bits() & !Flags2::all().bits() != 0, "has unknown flags");
+    refuse(
+        flags2.contains(Flags2::METADATA) && !has_metadir,
+        "is flagged as metadata, but the volume has none",
+    );
     refuse(core.pad2 != [0; 12], "padding is not zero");
     refuse(!flags2.contains(Flags2::METADATA) && core.metatype.get() != 0, "padding is not zero");
     refuse(

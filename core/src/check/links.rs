@@ -38,13 +38,17 @@ const SYSTEM: u8 = 4;
 const PARENTS_UNKNOWN: u8 = 8;
 const ON_PATH: u8 = 16;
 const REACHED: u8 = 32;
+const HAS_NEXT: u8 = 64;
 
 impl Node {
     pub(super) const UNKNOWN: u8 = u8::MAX;
 
     pub(super) fn new(agino: AgIno, core: &Dinode) -> Self {
         let kind = FileType::from_mode(core.mode.get()).map_or(Self::UNKNOWN, FileType::dir_code);
-        let flags = if core.flags2().contains(Flags2::REFLINK) { REFLINK } else { 0 };
+        let mut flags = if core.flags2().contains(Flags2::REFLINK) { REFLINK } else { 0 };
+        if !AgIno(core.next_unlinked.get()).is_null() {
+            flags |= HAS_NEXT;
+        }
         Self {
             agino,
             kind,
@@ -188,6 +192,9 @@ fn check_node(cx: &mut Context<'_>, ino: Ino, node: &Node, roots: &[Ino]) {
     let place = Place::ino(ino);
     let report = &mut cx.report;
     let (is_root, is_listed) = (roots.contains(&ino), node.flags & ON_LIST != 0);
+    if node.flags & HAS_NEXT != 0 && !is_listed {
+        report.rule(NAME, place, "next_unlinked is set, but it is on no unlinked list");
+    }
     if node.flags & SYSTEM != 0 {
         report.expect(NAME, place, "nlink of a system inode", 1_u32, node.nlink);
         report.expect(NAME, place, "names of a system inode", 0_u32, node.names);

@@ -20,6 +20,7 @@ pub(super) fn check(cx: &mut Context<'_>, primary: &RawSuperblock) -> Result<()>
     if cx.geometry.incompat.contains(Incompat::NEEDSREPAIR) {
         cx.report.rule(NAME, place, "the volume is flagged as needing repair");
     }
+    check_stripe(cx, place, primary);
     if primary.rblocks.get() != 0 {
         cx.report.warn(NAME, place, Problem::Rule("realtime device: not checked"));
     }
@@ -31,6 +32,20 @@ pub(super) fn check(cx: &mut Context<'_>, primary: &RawSuperblock) -> Result<()>
         check_copy(cx, ag, primary)?;
     }
     Ok(())
+}
+
+/// Stripe unit and width are set together, and the width is a multiple of the unit.
+fn check_stripe(cx: &mut Context<'_>, place: Place, primary: &RawSuperblock) {
+    let (unit, width) = (primary.unit.get(), primary.width.get());
+    let is_striped = cx.geometry.version.contains(Version::DALIGN);
+    let is_legal = if is_striped {
+        unit > 0 && width > 0 && width.is_multiple_of(unit)
+    } else {
+        unit == 0 && width == 0
+    };
+    if !is_legal {
+        cx.report.bounds(NAME, place, "unit or width", u64::from(width) << 32 | u64::from(unit));
+    }
 }
 
 /// Counters, and fields that mkfs leaves unfinished, may differ: only the primary is kept up to date.
@@ -49,6 +64,9 @@ fn check_copy(cx: &mut Context<'_>, ag: AgNumber, primary: &RawSuperblock) -> Re
     let quota = [copy.uquotino, copy.gquotino, copy.pquotino].map(|ino| is_used(ino.get()));
     if ag.0 > 0 && quota.contains(&true) {
         cx.report.rule(NAME, place, "a copy names quota inodes");
+    }
+    if ag.0 > 0 {
+        cx.report.expect(NAME, place, "qflags", 0_u32, copy.qflags.get());
     }
     if primary.rblocks.get() == 0 {
         cx.report.expect(NAME, place, "frextents", 0_u32, copy.frextents.get());
