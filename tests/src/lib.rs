@@ -5,6 +5,7 @@
 //! [`golden`] keeps small images for machines where none of that is possible.
 
 pub mod cli;
+pub mod edit;
 pub mod extents;
 pub mod fuzz;
 pub mod golden;

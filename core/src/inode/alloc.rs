@@ -62,7 +62,7 @@ fn take(tx: &mut Transaction<'_>, ag: AgNumber, near: AgIno) -> Result<Ino> {
         }
     }
     count_free(tx, ag, -1)?;
-    let ino = geometry.ino(ag, AgIno(rec.startino.0 + bit));
+    let ino = geometry.ino(ag, AgIno(rec.startino.0.saturating_add(bit)));
     if core(tx, ino)?.mode.get() != 0 {
         let problem = Problem::Rule("inode is free by its chunk's record but has a mode");
         return Err(Error::corrupt("inode", Place::ino(ino), problem));
@@ -85,9 +85,8 @@ fn with_free_inode(tx: &mut Transaction<'_>, ag: AgNumber, near: AgIno) -> Resul
         Some(rec) => Some(rec),
         None => cursor.seek_first(tx)?,
     };
-    while let Some(rec) = next.filter(|rec| rec.freecount == 0) {
+    while next.is_some_and(|rec| rec.freecount == 0) {
         next = cursor.next(tx)?;
-        let _ = rec;
     }
     if next.is_none() {
         next = cursor.seek_first(tx)?;
@@ -129,7 +128,7 @@ pub fn free(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
     let rec = rec.filter(|rec| agino.0 - rec.startino.0 < INODES_PER_CHUNK);
     let Some(rec) = rec else { return Err(corrupt(ag, "inobt", "no record for an inode in use")) };
     let mask = 1_u64 << (agino.0 - rec.startino.0);
-    if rec.free & mask != 0 || rec.present() & mask == 0 {
+    if rec.free & mask != 0 || rec.present() & mask == 0 || rec.freecount >= rec.count {
         return Err(corrupt(ag, "inobt", "inode in use is free or missing in its record"));
     }
     if u32::from(rec.freecount) != (rec.free & rec.present()).count_ones() {

@@ -6,7 +6,7 @@ use crate::btree::Cursor;
 use crate::btree::ag_headers::agi_mut;
 use crate::btree::bmap::inode_locator;
 use crate::btree::inode::{Finobt, Inobt};
-use crate::error::Result;
+use crate::error::{Error, Place, Problem, Result};
 use crate::format::btree::{INODES_PER_CHUNK, INODES_PER_HOLEMASK_BIT, InodeRec, RmapOwner, RmapRec};
 use crate::format::inode::{CORE_BYTES, Dinode};
 use crate::geometry::Geometry;
@@ -84,6 +84,10 @@ fn allocate_sparse(tx: &mut Transaction<'_>, ag: AgNumber, generation: u32) -> R
                 freecount: old.freecount.saturating_add(rec.freecount),
                 ..old
             };
+            if old.holemask | rec.holemask != u16::MAX || u32::from(merged.count) > INODES_PER_CHUNK {
+                let problem = Problem::Rule("blocks of a chunk were free");
+                return Err(Error::corrupt("inobt", Place::agblock(ag, block), problem));
+            }
             replace_record(tx, ag, &old, &merged)?;
         }
         None => add_record(tx, ag, &rec)?,

@@ -34,7 +34,8 @@ pub(super) fn shape(tx: &Transaction<'_>) -> Arc<Geometry> {
 }
 
 /// The parts of a free extent that may be handed out.
-fn available(tx: &mut Transaction<'_>, ag: AgNumber, rec: &FreeRec) -> Vec<(AgBlock, u32)> {
+fn available(tx: &mut Transaction<'_>, ag: AgNumber, rec: &FreeRec) -> Result<Vec<(AgBlock, u32)>> {
+    free_extents::check(tx, ag, rec)?;
     let mut gaps = tx.freed().gaps(ag, rec.start, rec.len);
     let store = tx.store();
     for held in [store.busy(), store.promised()] {
@@ -42,7 +43,7 @@ fn available(tx: &mut Transaction<'_>, ag: AgNumber, rec: &FreeRec) -> Vec<(AgBl
             gaps = gaps.into_iter().flat_map(|(start, len)| held.gaps(ag, start, len)).collect();
         }
     }
-    gaps
+    Ok(gaps)
 }
 
 /// Finds up to `want_fsblocks` free blocks in one piece: at `near` when it is free, else the best fit.
@@ -60,7 +61,7 @@ pub fn find(
         && rec.start.plus(rec.len) > near
     {
         let tail = FreeRec { start: near, len: rec.start.plus(rec.len).0 - near.0 };
-        if let Some(&(start, len)) = available(tx, ag, &tail).first()
+        if let Some(&(start, len)) = available(tx, ag, &tail)?.first()
             && start == near
         {
             return Ok(Some((start, len.min(want_fsblocks))));
@@ -87,7 +88,7 @@ pub fn smallest_fit(
     // An unaligned search tries only so many; an aligned one has nowhere else to look.
     let mut left = if align_fsblocks > 1 { usize::MAX } else { SEARCH_LIMIT };
     while let Some(rec) = next {
-        for (start, len) in available(tx, ag, &rec) {
+        for (start, len) in available(tx, ag, &rec)? {
             let aligned = AgBlock(start.0.next_multiple_of(align_fsblocks));
             if u64::from(aligned.0) + u64::from(len_fsblocks) <= u64::from(start.0) + u64::from(len) {
                 return Ok(Some((aligned, len_fsblocks)));
@@ -111,7 +112,7 @@ fn largest(tx: &mut Transaction<'_>, ag: AgNumber, want_fsblocks: u32) -> Result
         if best.is_some_and(|(_, len)| len >= rec.len.min(want_fsblocks)) {
             break;
         }
-        for (start, len) in available(tx, ag, &rec) {
+        for (start, len) in available(tx, ag, &rec)? {
             if best.is_none_or(|(_, best_len)| len > best_len) {
                 best = Some((start, len));
             }

@@ -16,6 +16,15 @@ fn corrupt(ag: AgNumber, block: AgBlock, rule: &'static str) -> Error {
     Error::corrupt("bnobt", Place::agblock(ag, block), Problem::Rule(rule))
 }
 
+/// Refuses a record that reaches out of its AG: everything behind this relies on its arithmetic.
+pub(super) fn check(tx: &Transaction<'_>, ag: AgNumber, rec: &FreeRec) -> Result<()> {
+    if tx.geometry().is_valid_ag_extent(ag, rec.start, rec.len) {
+        return Ok(());
+    }
+    let problem = Problem::Bounds { field: "blockcount", found: rec.len.into() };
+    Err(Error::corrupt("bnobt", Place::agblock(ag, rec.start), problem))
+}
+
 /// Removes `len_fsblocks` blocks from free space. All of them must be free.
 ///
 /// # Errors
@@ -25,6 +34,7 @@ pub fn take(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks
     let Some(rec) = bno.seek_le(tx, &start.into())? else {
         return Err(corrupt(ag, start, "block to allocate is not free"));
     };
+    check(tx, ag, &rec)?;
     let (rec_end, end) = (rec.start.plus(rec.len), start.plus(len_fsblocks));
     if rec_end < end {
         return Err(corrupt(ag, start, "block to allocate is not free"));
@@ -55,10 +65,14 @@ pub fn take(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks
 /// # Errors
 /// Corruption when one is, and those of changing the trees.
 pub fn give(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Result<()> {
+    check(tx, ag, &FreeRec { start, len: len_fsblocks })?;
     let end = start.plus(len_fsblocks);
     let mut bno = Cursor::new(Bnobt(ag));
     let left = bno.seek_le(tx, &start.into())?;
     let right = Cursor::new(Bnobt(ag)).seek_ge(tx, &start.into())?;
+    for neighbour in [left, right].iter().flatten() {
+        check(tx, ag, neighbour)?;
+    }
     if left.is_some_and(|l| l.start.plus(l.len) > start) || right.is_some_and(|r| r.start < end) {
         return Err(corrupt(ag, start, "block to free is free already"));
     }

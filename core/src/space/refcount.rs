@@ -136,8 +136,9 @@ fn touching(
     };
     let mut records = Vec::new();
     while let Some(rec) = next.filter(|rec| !rec.cow && rec.start <= until) {
-        if rec.len == 0 || rec.refcount < 2 || records.last().is_some_and(|last| end(last) > rec.start) {
-            let problem = Problem::Rule("empty, overlapping or single-owner record");
+        let is_inside = tx.geometry().is_valid_ag_extent(ag, rec.start, rec.len);
+        if !is_inside || rec.refcount < 2 || records.last().is_some_and(|last| end(last) > rec.start) {
+            let problem = Problem::Rule("overlapping, single-owner or out-of-bounds record");
             return Err(Error::corrupt("refcountbt", Place::agblock(ag, rec.start), problem));
         }
         records.push(rec);

@@ -31,8 +31,11 @@ pub(super) fn map_raw(tx: &mut Transaction<'_>, ag: AgNumber, new: &RmapRec) -> 
     if !tx.geometry().has_rmapbt() {
         return Ok(());
     }
-    let left = left_neighbour(tx, ag, new)?;
-    let right = right_neighbour(tx, ag, new)?;
+    // A record that reaches out of its AG is nobody's neighbour.
+    let geometry = tx.geometry().clone();
+    let is_inside = |rec: &RmapRec| geometry.is_valid_ag_extent(ag, rec.start, rec.len);
+    let left = left_neighbour(tx, ag, new)?.filter(is_inside);
+    let right = right_neighbour(tx, ag, new)?.filter(is_inside);
     let mut source = AgflSource::for_rmapbt(ag);
     match (left, right) {
         (None, None) => Cursor::new(Rmapbt(ag)).insert(tx, &mut source, new),
