@@ -41,6 +41,12 @@ const CASES: &[Case] = &[
             (o.bigtime, o.sparse_inodes, o.nrext64, o.exchange) = (false, false, false, false);
         },
     },
+    Case { size_bytes: 512 * MIB, args: &["-i", "exchange=0"], set: |o| o.exchange = false },
+    Case {
+        size_bytes: 512 * MIB,
+        args: &["-b", "size=1024", "-i", "exchange=0"],
+        set: |o| (o.block_size, o.exchange) = (1024, false),
+    },
     Case { size_bytes: 512 * MIB, args: &["-m", "inobtcount=0"], set: |o| o.inobtcount = false },
     Case { size_bytes: 512 * MIB, args: &["-i", "sparse=0"], set: |o| o.sparse_inodes = false },
     Case { size_bytes: 512 * MIB, args: &["-i", "size=2048"], set: |o| o.inode_size = 2048 },
