@@ -5,6 +5,7 @@ mod cli;
 mod export;
 mod fuzz;
 mod golden;
+mod growth;
 mod harness;
 mod mkfs;
 mod pipeline;

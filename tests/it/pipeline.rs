@@ -1,86 +1,22 @@
 //! The way of data from write to disk, on volumes that xfskit made: no root is needed.
 
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-use uuid::Uuid;
 use xfskit::Volume;
-use xfskit::device::{BlockDevice, FileDevice};
+use xfskit::device::BlockDevice;
 use xfskit::error::{Error, Mistake};
-use xfskit::mkfs::FormatOptions;
 use xfskit::units::Ino;
 use xfskit::volume::{FileType, Follow, OpenOptions, SetAttributes, Timestamp};
+use xfskit_tests::fresh::{Fresh, content};
 use xfskit_tests::golden;
 use xfskit_tests::overlay::OverlayDevice;
-use xfskit_tests::referee::{Referee, make_sparse};
+use xfskit_tests::referee::Referee;
 use xfskit_tests::rng::{Rng, pattern};
-use xfskit_tests::session::{Session, findings, new_inode};
+use xfskit_tests::session::{findings, new_inode};
 use xfskit_tests::temp::TempDir;
 
 const BLOCK: u64 = 4096;
-
-/// A fresh volume in a sparse file.
-struct Fresh {
-    temp: TempDir,
-    session: Session,
-}
-
-impl Fresh {
-    fn new(name: &str) -> Self {
-        Self::with(name, OpenOptions::default())
-    }
-
-    fn with(name: &str, options: OpenOptions) -> Self {
-        let temp = TempDir::new(name);
-        let image = temp.join("a.img");
-        make_sparse(&image, 300 << 20);
-        let file = File::options().read(true).write(true).open(&image).expect("open the image");
-        let device = FileDevice::new(file, false).expect("length of the image");
-        let format = FormatOptions::new(Uuid::from_u128(0x1234_5678), Timestamp::default(), 1);
-        Volume::format(Box::new(device), &format).expect("make a volume");
-        let session = Session::open_with(&image, b"", options).expect("open the volume");
-        Self { temp, session }
-    }
-
-    fn volume(&mut self) -> &mut Volume {
-        self.session.volume()
-    }
-
-    fn create(&mut self, name: &str) -> Ino {
-        let volume = self.volume();
-        let root = volume.root();
-        volume.create(root, name.as_bytes(), &new_inode(0o644)).expect("create a file")
-    }
-
-    fn write(&mut self, ino: Ino, offset: u64, bytes: &[u8]) {
-        self.volume().write(ino, offset, bytes).expect("write");
-    }
-
-    fn sync(&mut self) {
-        self.volume().sync().expect("sync");
-    }
-
-    fn content(&mut self, ino: Ino) -> Vec<u8> {
-        content(self.volume(), ino)
-    }
-
-    /// Closes and opens the volume; between the two, xfs_repair has a look if it is here.
-    fn judge(&mut self) {
-        assert_eq!(findings(self.volume()), Vec::<String>::new());
-        self.session.reopen().expect("close and open");
-        if let Some(referee) = Referee::find() {
-            referee.repair_n(&self.temp.join("a.img"));
-        }
-    }
-}
-
-fn content(volume: &mut Volume, ino: Ino) -> Vec<u8> {
-    let size = usize::try_from(volume.stat(ino).expect("stat").size).expect("fits");
-    let mut bytes = vec![0; size];
-    assert_eq!(volume.read(ino, 0, &mut bytes).expect("read"), size);
-    bytes
-}
 
 /// Small appends are gathered before blocks are chosen.
 #[test]
@@ -124,7 +60,7 @@ fn dirty_data_is_bounded() {
     for index in 0..200 {
         volume.write(ino, index << 16, &pattern(1, index << 16, 1 << 16));
     }
-    let written = std::fs::metadata(volume.temp.join("a.img")).expect("stat").blocks() * 512;
+    let written = std::fs::metadata(volume.image()).expect("stat").blocks() * 512;
     assert!(written > 10 << 20, "only {written} bytes of the image are written");
     assert_eq!(volume.content(ino), pattern(1, 0, 200 << 16));
     volume.sync();

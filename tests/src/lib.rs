@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod edit;
 pub mod extents;
+pub mod fresh;
 pub mod fuzz;
 pub mod golden;
 pub mod lazy;
