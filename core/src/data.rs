@@ -2,7 +2,7 @@
 //!
 //! One overwrite goes through three files, in this order:
 //!
-//! 1. [`write`] leaves the data fork alone. It reserves space (delalloc over a hole, delalloc-overwrite in the CoW
+//! 1. [`mod@write`] leaves the data fork alone. It reserves space (delalloc over a hole, delalloc-overwrite in the CoW
 //!    fork over a shared block) and keeps the data in memory;
 //! 2. [`writeback`] picks blocks, writes the data into them, and
 //! 3. [`remap`] takes the old mapping out, drops its reference and puts the new extent in, all in one transaction.

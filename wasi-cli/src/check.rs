@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
         Err(Failure::Corrupt { corruption, .. }) => {
             session.found_damage();
             report.start(&name)?;
-            report.finding(&Finding { severity: Severity::Damage, corruption });
+            report.finding(&Finding { severity: Severity::Damage, corruption: *corruption });
             let mut summary = CheckSummary::default();
             summary.damage = 1;
             return report.finish(&name, &summary);

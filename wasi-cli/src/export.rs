@@ -168,8 +168,11 @@ impl Export {
     }
 }
 
+/// Name and value of an extended attribute.
+type Xattr = (Vec<u8>, Vec<u8>);
+
 /// Names and values of all extended attributes.
-fn xattrs(image: &mut Image, path: &[u8], ino: Ino) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Failure> {
+fn xattrs(image: &mut Image, path: &[u8], ino: Ino) -> Result<Vec<Xattr>, Failure> {
     let names =
         image.volume.list_xattrs(ino).map_err(|error| image.fail(path, "cannot list attributes", &error))?;
     let mut xattrs = Vec::with_capacity(names.len());

@@ -26,7 +26,7 @@ pub(crate) enum Failure {
         /// The image.
         image: String,
         /// What is wrong with it.
-        corruption: Corruption,
+        corruption: Box<Corruption>,
     },
 }
 

@@ -53,7 +53,7 @@ impl Image {
         let mut options = xfskit::volume::OpenOptions::default();
         options.read_only = is_read_only;
         let mut volume = Volume::open(Box::new(device), &options).map_err(|error| match error {
-            Error::Corrupt(corruption) => Failure::Corrupt { image: name.clone(), corruption: *corruption },
+            Error::Corrupt(corruption) => Failure::Corrupt { image: name.clone(), corruption },
             error => Failure::new(&name, "cannot open volume", error),
         })?;
         volume.set_time(host::now());

@@ -23,7 +23,7 @@ pub(crate) fn data_ranges(volume: &mut Volume, stat: &Stat) -> Result<Vec<Range<
     }
     if stat.blocks_512.saturating_mul(512) >= stat.size {
         // Perhaps with a hole, and as many blocks behind its end: not worth the look.
-        return Ok(vec![0..stat.size]);
+        return Ok(std::iter::once(0..stat.size).collect());
     }
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for extent in volume.extents(stat.ino)? {

@@ -24,7 +24,7 @@ pub fn core(tx: &mut Transaction<'_>, ino: Ino) -> Result<Dinode> {
 /// The core of `ino`, to change it.
 ///
 /// # Errors
-/// Those of [`core`].
+/// Those of [`core()`].
 pub fn core_mut<'t>(tx: &'t mut Transaction<'_>, ino: Ino) -> Result<&'t mut Dinode> {
     let at = inode_locator(tx.geometry(), ino);
     let bytes = tx.modify(&at, 0..CORE_BYTES)?;
