@@ -67,6 +67,9 @@ impl Volume {
                 Problem::Rule("log is dirty: this is the state before recovery, where damage is not certain");
             context.report.warn("log", Place::default(), rule);
         }
+        if matches!(log, LogState::External) {
+            context.report.warn("log", Place::default(), Problem::Rule("external log: not checked"));
+        }
         let mut state = State::default();
         check_all(&mut context, &mut state, &superblock)?;
         Ok(context.report.summary)

@@ -9,7 +9,7 @@ use xfskit::Volume;
 use xfskit::device::FileDevice;
 use xfskit::format::time::Timestamp;
 use xfskit::mkfs::FormatOptions;
-use xfskit_tests::referee::{Referee, Xfsprogs, make_sparse, run, say};
+use xfskit_tests::referee::{Referee, Xfsprogs, make_sparse, run};
 use xfskit_tests::temp::TempDir;
 
 const MIB: u64 = 1 << 20;
@@ -124,7 +124,7 @@ fn fresh_volumes_are_sound_and_linux_can_use_them() {
     let temp = TempDir::new("mkfs");
     let image = temp.join("a.img");
     for case in CASES {
-        say(&format!("{} MiB {:?}", case.size_bytes / MIB, case.args));
+        println!("{} MiB {:?}", case.size_bytes / MIB, case.args);
         make_sparse(&image, case.size_bytes);
         let mut options = options();
         (case.set)(&mut options);
@@ -146,7 +146,7 @@ fn volumes_that_mkfs_xfs_would_refuse_are_sound_too() {
         (16 * MIB, |o| (o.block_size, o.reflink) = (1024, false)),
     ];
     for (size_bytes, set) in sets {
-        say(&format!("{} MiB", size_bytes / MIB));
+        println!("{} MiB", size_bytes / MIB);
         make_sparse(&image, size_bytes);
         let mut options = options();
         set(&mut options);
@@ -165,7 +165,7 @@ fn metadata_is_that_of_mkfs_xfs() {
     let temp = TempDir::new("mkfs-same");
     let (ours, theirs) = (temp.join("ours.img"), temp.join("theirs.img"));
     for case in CASES {
-        say(&format!("{} MiB {:?}", case.size_bytes / MIB, case.args));
+        println!("{} MiB {:?}", case.size_bytes / MIB, case.args);
         make_sparse(&ours, case.size_bytes);
         let mut options = options();
         (case.set)(&mut options);
