@@ -3,13 +3,14 @@
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-use xfskit::Volume;
 use xfskit::device::BlockDevice;
 use xfskit::error::{Error, Mistake};
 use xfskit::units::Ino;
 use xfskit::volume::{FileType, Follow, OpenOptions, SetAttributes, Timestamp};
-use xfskit_tests::fresh::{Fresh, content};
+use xfskit::{Result, Volume};
+use xfskit_tests::fresh::{Fresh, content, try_content};
 use xfskit_tests::golden;
+use xfskit_tests::lazy::{LazyDevice, PAGE_BYTES, Resident, fetching};
 use xfskit_tests::overlay::OverlayDevice;
 use xfskit_tests::referee::Referee;
 use xfskit_tests::rng::{Rng, pattern};
@@ -256,16 +257,19 @@ fn judge_device(mut device: Box<dyn BlockDevice>) {
 }
 
 fn small_files(volume: &mut Volume, dir: &[u8]) -> Vec<(Ino, Vec<u8>)> {
-    let dir = volume.resolve(dir, Follow::No).expect("resolve");
+    try_small_files(volume, dir).expect("read files")
+}
+
+fn try_small_files(volume: &mut Volume, dir: &[u8]) -> Result<Vec<(Ino, Vec<u8>)>> {
+    let dir = volume.resolve(dir, Follow::No)?;
     let mut files = Vec::new();
-    for entry in volume.read_dir(dir).expect("read a directory") {
-        let stat = volume.stat(entry.ino).expect("stat");
+    for entry in volume.read_dir(dir)? {
+        let stat = volume.stat(entry.ino)?;
         if stat.file_type == FileType::Regular && stat.size < 2 << 20 {
-            let bytes = content(volume, entry.ino);
-            files.push((entry.ino, bytes));
+            files.push((entry.ino, try_content(volume, entry.ino)?));
         }
     }
-    files
+    Ok(files)
 }
 
 fn change(volume: &mut Volume, ino: Ino, model: &mut Vec<u8>, serial: u64, rng: &mut Rng) {
@@ -279,9 +283,57 @@ fn change(volume: &mut Volume, ino: Ino, model: &mut Vec<u8>, serial: u64, rng: 
     let offset = rng.below(size + 5000) as usize;
     let piece = pattern(serial, offset as u64, rng.range(1, 9000) as usize);
     volume.write(ino, offset as u64, &piece).expect("write");
+    put(model, offset, &piece);
+}
+
+/// On a device that has to fetch its bytes first each change either works or has changed nothing and can be called again.
+#[test]
+fn changes_on_missing_bytes_start_over() {
+    for name in ["default", "small-blocks", "without-parents"] {
+        let base = Arc::new(golden::named(name).image());
+        let all_pages = 0..base.len() as u64 / PAGE_BYTES + 1;
+        let resident = Resident::default();
+        let open = || {
+            let device = LazyDevice::new(OverlayDevice::new(base.clone()), resident.clone());
+            Volume::open(Box::new(device), &OpenOptions::default())
+        };
+        let mut volume = fetching(&resident, open).expect("open");
+        let mut rng = Rng::named(Rng::seed_or(2), name);
+        let mut files = fetching(&resident, || try_small_files(&mut volume, b"/shared")).expect("read");
+        let root = volume.root();
+        for round in 0..4_u64 {
+            let new_name = format!("new{round}").into_bytes();
+            let create = || volume.create(root, &new_name, &new_inode(0o600));
+            files.push((fetching(&resident, create).expect("create"), Vec::new()));
+            for (ino, model) in &mut files {
+                let offset = rng.below(model.len() as u64 + 5000);
+                let piece = pattern(round, offset, rng.range(1, 9000) as usize);
+                fetching(&resident, || volume.write(*ino, offset, &piece)).expect("write");
+                put(model, offset as usize, &piece);
+                if rng.chance(20) {
+                    let size = rng.below(model.len() as u64);
+                    fetching(&resident, || volume.truncate(*ino, size)).expect("truncate");
+                    model.truncate(size as usize);
+                }
+            }
+            fetching(&resident, || volume.sync()).expect("sync");
+        }
+        for (ino, model) in &files {
+            assert!(
+                fetching(&resident, || try_content(&mut volume, *ino)).expect("read") == *model,
+                "{name}"
+            );
+        }
+        resident.lock().expect("no panic while it was held").extend(all_pages);
+        assert_eq!(findings(&mut volume), Vec::<String>::new());
+        judge_device(volume.close().expect("close"));
+    }
+}
+
+fn put(model: &mut Vec<u8>, offset: usize, piece: &[u8]) {
     let end = offset + piece.len();
     if model.len() < end {
         model.resize(end, 0);
     }
-    model[offset..end].copy_from_slice(&piece);
+    model[offset..end].copy_from_slice(piece);
 }

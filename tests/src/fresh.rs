@@ -4,11 +4,11 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use uuid::Uuid;
-use xfskit::Volume;
 use xfskit::device::FileDevice;
 use xfskit::mkfs::FormatOptions;
 use xfskit::units::Ino;
 use xfskit::volume::{OpenOptions, Timestamp};
+use xfskit::{Result, Volume};
 
 use crate::referee::{Referee, make_sparse};
 use crate::session::{Session, findings, new_inode};
@@ -89,10 +89,18 @@ impl Fresh {
     }
 }
 
-/// All bytes of a file.
+/// All bytes of a file, which must be readable.
 pub fn content(volume: &mut Volume, ino: Ino) -> Vec<u8> {
-    let size = usize::try_from(volume.stat(ino).expect("stat").size).expect("fits");
+    try_content(volume, ino).expect("read")
+}
+
+/// All bytes of a file.
+///
+/// # Errors
+/// Those of the volume.
+pub fn try_content(volume: &mut Volume, ino: Ino) -> Result<Vec<u8>> {
+    let size = usize::try_from(volume.stat(ino)?.size).expect("fits");
     let mut bytes = vec![0; size];
-    assert_eq!(volume.read(ino, 0, &mut bytes).expect("read"), size);
-    bytes
+    assert_eq!(volume.read(ino, 0, &mut bytes)?, size);
+    Ok(bytes)
 }

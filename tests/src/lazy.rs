@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use xfskit::device::{BlockDevice, DeviceError};
 use xfskit::{Error, Result};
 
-const PAGE_BYTES: u64 = 16 << 10;
+/// Bytes that are fetched at once.
+pub const PAGE_BYTES: u64 = 16 << 10;
 
 /// Which pages have been fetched; shared by a device and its host.
 pub type Resident = Arc<Mutex<HashSet<u64>>>;
