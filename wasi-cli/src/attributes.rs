@@ -1,7 +1,7 @@
 //! `touch`, `chmod` and `chown`.
 
 use xfskit::units::Ino;
-use xfskit::volume::{FileType, Follow, NewInode, SetAttributes, Timestamp};
+use xfskit::volume::{FileType, Follow, NewInode, SetAttributes, Stat, Timestamp};
 
 use crate::address::Address;
 use crate::failure::Failure;
@@ -95,9 +95,11 @@ impl Owner {
 pub(crate) fn touch(args: &TouchArgs, session: &mut Session) -> Result<(), Failure> {
     let at = args.date.unwrap_or_else(host::now);
     let both = args.access == args.modification;
-    let mut changes = SetAttributes::default();
-    changes.atime = (both || args.access).then_some(at);
-    changes.mtime = (both || args.modification).then_some(at);
+    let changes = SetAttributes {
+        atime: (both || args.access).then_some(at),
+        mtime: (both || args.modification).then_some(at),
+        ..SetAttributes::default()
+    };
     at_each(&args.addresses, Access::Write, session, |image, address, _| {
         let ino = match image.existing(&address.path)? {
             Some(ino) => ino,
@@ -125,24 +127,33 @@ pub(crate) fn chmod(args: &ChmodArgs, session: &mut Session) -> Result<(), Failu
                 return Ok(());
             }
             let mode = args.mode.apply(stat.mode, stat.file_type == FileType::Directory);
-            let mut changes = SetAttributes::default();
-            changes.mode = Some(mode);
-            set(image, ino, path, &changes)
+            set(image, ino, path, &SetAttributes { mode: Some(mode), ..SetAttributes::default() })
         })
     })
 }
 
 /// Carries out `chown`.
 pub(crate) fn chown(args: &ChownArgs, session: &mut Session) -> Result<(), Failure> {
-    let mut changes = SetAttributes::default();
-    changes.uid = args.owner.uid;
-    changes.gid = args.owner.gid;
     let follow = if args.no_dereference || args.recursive { Follow::No } else { Follow::Yes };
     at_each(&args.addresses, Access::Write, session, |image, address, session| {
         each_file(image, address, args.recursive, follow, session, |image, ino, path| {
+            let stat = image.stat(ino, path)?;
+            let changes = SetAttributes {
+                uid: args.owner.uid,
+                gid: args.owner.gid,
+                mode: without_set_ids(&stat),
+                ..SetAttributes::default()
+            };
             set(image, ino, path, &changes)
         })
     })
+}
+
+/// The mode of a program that changes hands, if it must change: nobody else's powers are given away, as in Linux.
+fn without_set_ids(stat: &Stat) -> Option<u16> {
+    let is_for_group = stat.mode & 0o010 != 0;
+    let taken = if is_for_group { 0o6000 } else { 0o4000 };
+    (stat.file_type == FileType::Regular && stat.mode & taken != 0).then_some(stat.mode & !taken)
 }
 
 fn set(image: &mut Image, ino: Ino, path: &[u8], changes: &SetAttributes) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::failure::Failure;
 use crate::image::{Access, Image};
 use crate::name;
-use crate::pax::{self, Entry};
+use crate::pax::{self, Entry, Xattr};
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::transfer::BUFFER_BYTES;
@@ -167,9 +167,6 @@ impl Export {
         }
     }
 }
-
-/// Name and value of an extended attribute.
-type Xattr = (Vec<u8>, Vec<u8>);
 
 /// Names and values of all extended attributes.
 fn xattrs(image: &mut Image, path: &[u8], ino: Ino) -> Result<Vec<Xattr>, Failure> {

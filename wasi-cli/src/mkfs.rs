@@ -12,6 +12,7 @@ use xfskit::{Error, Volume};
 use crate::address::{Address, show_path};
 use crate::failure::Failure;
 use crate::image::{Access, lock};
+use crate::output::Output;
 use crate::session::Session;
 use crate::{host, size};
 
@@ -89,10 +90,12 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
         let _ = std::fs::remove_file(&args.image);
     }
     let volume = outcome?;
-    if !args.quiet {
-        println!("{name}: {}", describe(&volume));
+    if args.quiet {
+        return Ok(());
     }
-    Ok(())
+    let mut out = Output::new();
+    out.line(format_args!("{name}: {}", describe(&volume)))?;
+    out.finish()
 }
 
 /// Decides on options and size, and has them checked before anything is touched.

@@ -14,6 +14,9 @@ const MAX_LONG: u64 = 0o777_7777_7777;
 /// Bytes that a name or link name has in the header.
 const NAME_BYTES: usize = 100;
 
+/// Full name and value of an extended attribute.
+pub(crate) type Xattr = (Vec<u8>, Vec<u8>);
+
 /// What an entry needs besides attributes.
 #[derive(Debug, Default)]
 pub(crate) struct Entry<'a> {
@@ -24,7 +27,7 @@ pub(crate) struct Entry<'a> {
     /// Whether `link` is a hard link.
     pub(crate) is_hard_link: bool,
     /// Full names and values of the extended attributes.
-    pub(crate) xattrs: &'a [(Vec<u8>, Vec<u8>)],
+    pub(crate) xattrs: &'a [Xattr],
 }
 
 /// Writes an entry; `contents` has as many bytes as the size says.

@@ -1,5 +1,7 @@
 //! One run of the command: what holds for all of it, and how it will end.
 
+use std::fmt;
+use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 
 use crate::failure::{EXIT_DAMAGE, EXIT_FAILED, EXIT_USAGE, Failure};
@@ -23,7 +25,7 @@ impl Session {
     /// Tells the user about a failure and remembers it for the exit status.
     pub(crate) fn report(&mut self, failure: &Failure) {
         if !failure.is_final() {
-            eprintln!("xfskit: {failure}");
+            say(format_args!("xfskit: {failure}"));
         }
         let code = if matches!(failure, Failure::Usage(_)) { EXIT_USAGE } else { EXIT_FAILED };
         self.exit = self.exit.max(code);
@@ -43,7 +45,7 @@ impl Session {
 
     /// Tells the user something that is no failure.
     pub(crate) fn warn(&mut self, place: &str, text: &str) {
-        eprintln!("xfskit: {place}: warning: {text}");
+        say(format_args!("xfskit: {place}: warning: {text}"));
     }
 
     /// Damage was found.
@@ -55,4 +57,9 @@ impl Session {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.exit)
     }
+}
+
+/// Writes a line to standard error. That nobody may be listening is no reason to stop.
+fn say(line: fmt::Arguments<'_>) {
+    let _ = writeln!(stderr().lock(), "{line}");
 }

@@ -18,14 +18,15 @@ pub(crate) fn buffer_bytes(size: u64) -> usize {
 
 /// The byte ranges of a file that hold data, by rising offset; holes and unwritten extents are left out.
 pub(crate) fn data_ranges(volume: &mut Volume, stat: &Stat) -> Result<Vec<Range<u64>>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
     if stat.size == 0 {
-        return Ok(Vec::new());
+        return Ok(ranges);
     }
     if stat.blocks_512.saturating_mul(512) >= stat.size {
         // Perhaps with a hole, and as many blocks behind its end: not worth the look.
-        return Ok(std::iter::once(0..stat.size).collect());
+        ranges.push(0..stat.size);
+        return Ok(ranges);
     }
-    let mut ranges: Vec<Range<u64>> = Vec::new();
     for extent in volume.extents(stat.ino)? {
         let unit = u64::from(stat.blocksize);
         let start = extent.offset_fsblocks.saturating_mul(unit).min(stat.size);

@@ -50,6 +50,7 @@ struct Drawing<'a> {
     args: &'a Args,
     out: Output,
     json: bool,
+    has_drawn: bool,
     /// Whether a file was written after the last bracket that opened.
     needs_comma: bool,
     directories: u64,
@@ -62,6 +63,7 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
         args,
         out: Output::new(),
         json: session.json,
+        has_drawn: false,
         needs_comma: false,
         directories: 0,
         files: 0,
@@ -74,7 +76,7 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
     })?;
     if drawing.json {
         drawing.out.line("\n]")?;
-    } else {
+    } else if drawing.has_drawn {
         let (directories, files) = (drawing.directories, drawing.files);
         drawing.out.line(format_args!("\n{directories} directories, {files} files"))?;
     }
@@ -86,6 +88,7 @@ impl Drawing<'_> {
         let top = image.resolve(&address.path, Follow::Yes)?;
         let mut walk = Walk::new(&address.path);
         walk.enter(image, top)?;
+        self.has_drawn = true;
         let node = Node {
             image: Some(image.name().to_owned()),
             name: name::for_json(&address.path),

@@ -233,9 +233,11 @@ impl CopyIn<'_> {
 
 /// What `-p` keeps and a new inode does not have yet.
 fn kept(metadata: &Metadata, is_new: bool) -> SetAttributes {
-    let mut kept = SetAttributes::default();
-    kept.atime = metadata.accessed().ok().map(host::timestamp);
-    kept.mtime = metadata.modified().ok().map(host::timestamp);
+    let mut kept = SetAttributes {
+        atime: metadata.accessed().ok().map(host::timestamp),
+        mtime: metadata.modified().ok().map(host::timestamp),
+        ..SetAttributes::default()
+    };
     if !is_new {
         let (uid, gid) = host::owner(metadata);
         kept.mode = Some(host::mode(metadata));

@@ -232,9 +232,8 @@ fn into_itself(source: &Address) -> Failure {
 
 /// What `-p` keeps and a new inode does not have yet.
 fn kept(stat: &Stat, is_new: bool) -> SetAttributes {
-    let mut kept = SetAttributes::default();
-    kept.atime = Some(stat.atime);
-    kept.mtime = Some(stat.mtime);
+    let mut kept =
+        SetAttributes { atime: Some(stat.atime), mtime: Some(stat.mtime), ..SetAttributes::default() };
     if !is_new {
         kept.mode = Some(stat.mode);
         kept.uid = Some(stat.uid);
