@@ -8,8 +8,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 
 use crate::format::BlockKind;
 use crate::units::Daddr;
@@ -79,12 +78,25 @@ impl Cache {
 
     /// Adds a block that equals what is on the device, making room for it. A block that is here already stays.
     pub fn insert_clean(&mut self, daddr: Daddr, block: Arc<Block>) {
-        if let Entry::Vacant(vacant) = self.slots.entry(daddr) {
-            self.clean_bytes += block.bytes.len();
-            vacant.insert(Slot { block, dirty: false, referenced: false });
-            self.ring.push_back(daddr);
-            self.evict();
+        if self.slots.contains_key(&daddr) {
+            return;
         }
+        // Room first: the newcomer, not used yet, would be the first to go.
+        self.clean_bytes += block.bytes.len();
+        self.evict();
+        self.slots.insert(daddr, Slot { block, dirty: false, referenced: false });
+        self.enter(daddr);
+    }
+
+    /// Puts a clean block where the hand comes last.
+    fn enter(&mut self, daddr: Daddr) {
+        // Names of blocks that left or became dirty would pile up where nothing is ever evicted.
+        if self.ring.len() > 2 * self.slots.len() + 64 {
+            let mut seen = HashSet::new();
+            let slots = &self.slots;
+            self.ring.retain(|daddr| slots.get(daddr).is_some_and(|slot| !slot.dirty) && seen.insert(*daddr));
+        }
+        self.ring.push_back(daddr);
     }
 
     /// Adds or replaces a block with a committed change.
@@ -113,11 +125,13 @@ impl Cache {
 
     /// Declares every dirty block written.
     pub fn mark_clean(&mut self) {
-        for (&daddr, slot) in &mut self.slots {
-            if slot.dirty {
-                slot.dirty = false;
-                self.ring.push_back(daddr);
-            }
+        let mut cleaned = Vec::new();
+        for (&daddr, slot) in self.slots.iter_mut().filter(|(_, slot)| slot.dirty) {
+            slot.dirty = false;
+            cleaned.push(daddr);
+        }
+        for daddr in cleaned {
+            self.enter(daddr);
         }
         self.clean_bytes += core::mem::take(&mut self.dirty_bytes);
         self.evict();
@@ -175,5 +189,26 @@ mod tests {
         assert_eq!(cache.clean_bytes, 0);
         cache.insert_clean(Daddr(1), block(300));
         assert!(cache.contains(Daddr(1)));
+    }
+
+    #[test]
+    fn a_block_that_just_came_is_there_even_when_all_others_were_used() {
+        let mut cache = Cache::new(1000);
+        for n in 0..100 {
+            cache.insert_clean(Daddr(n), block(100));
+            assert!(cache.get(Daddr(n)).is_some(), "block {n}");
+        }
+    }
+
+    #[test]
+    fn blocks_that_become_dirty_over_and_over_take_no_more_memory() {
+        let mut cache = Cache::new(10_000);
+        for _ in 0..10_000 {
+            cache.insert_dirty(Daddr(1), block(100));
+            cache.mark_clean();
+            cache.insert_clean(Daddr(2), block(100));
+            cache.remove(Daddr(2));
+        }
+        assert!(cache.ring.len() < 1000, "{}", cache.ring.len());
     }
 }
