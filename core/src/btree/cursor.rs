@@ -1,6 +1,6 @@
 //! Finding a place in a tree and walking from there.
 
-use super::node::{self, At, Shape};
+use super::node::{self, At, Shape, Side};
 use super::{MAX_HEIGHT, Root, Tree, corrupt};
 use crate::error::{Problem, Result};
 use crate::journal::Transaction;
@@ -118,7 +118,7 @@ impl<T: Tree> Cursor<T> {
     /// # Errors
     /// Those of reading the tree.
     pub fn next(&mut self, tx: &mut Transaction<'_>) -> Result<Option<T::Rec>> {
-        self.step(tx, |index, numrecs| (index + 1 < numrecs).then_some(index + 1), |_| 0)
+        self.step(tx, Side::Right, |index, numrecs| (index + 1 < numrecs).then_some(index + 1), |_| 0)
     }
 
     /// Goes to the record before this one; before the first one the cursor is nowhere.
@@ -126,29 +126,52 @@ impl<T: Tree> Cursor<T> {
     /// # Errors
     /// Those of reading the tree.
     pub fn prev(&mut self, tx: &mut Transaction<'_>) -> Result<Option<T::Rec>> {
-        self.step(tx, |index, _| index.checked_sub(1), |numrecs| numrecs - 1)
+        self.step(tx, Side::Left, |index, _| index.checked_sub(1), |numrecs| numrecs - 1)
     }
 
     /// Climbs to the first level that has a neighbouring entry, then descends along its edge.
     fn step(
         &mut self,
         tx: &mut Transaction<'_>,
+        side: Side,
         neighbour: impl Fn(usize, usize) -> Option<usize>,
         edge: impl Fn(usize) -> usize,
     ) -> Result<Option<T::Rec>> {
         if !self.found {
             return Ok(None);
         }
+        let mut left_behind = None;
         for level in 0..self.height {
             let step = self.steps[level];
             let shape = node::shape(&self.tree, tx, step.at, level)?;
             if let Some(index) = neighbour(step.index, shape.numrecs) {
                 self.steps[level].index = index;
-                return self.descend_edge(tx, level, edge);
+                let rec = self.descend_edge(tx, level, edge)?;
+                return self.in_order(left_behind, side, rec, &shape);
+            }
+            if level == 0 {
+                left_behind = Some(shape.key(&self.tree, tx.read(&shape.locator)?, step.index));
             }
         }
         self.found = false;
         Ok(None)
+    }
+
+    /// Refuses a step from one leaf into another that does not lead on: a walk must come to an end even where blocks
+    /// are linked in circles.
+    fn in_order(
+        &mut self,
+        left_behind: Option<T::Key>,
+        side: Side,
+        rec: Option<T::Rec>,
+        at: &Shape,
+    ) -> Result<Option<T::Rec>> {
+        let (Some(from), Some(to)) = (left_behind, rec.as_ref().map(T::key)) else { return Ok(rec) };
+        if if side == Side::Right { from < to } else { to < from } {
+            return Ok(rec);
+        }
+        self.found = false;
+        Err(corrupt(at.locator.daddr, &self.tree, Problem::Rule("leaves out of order")))
     }
 
     fn descend_edge(

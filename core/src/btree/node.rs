@@ -130,6 +130,14 @@ pub(super) fn locator<T: Tree>(tree: &T, tx: &Transaction<'_>, ptr: u64) -> Resu
     Ok(Locator::new(T::KINDS, daddr, geometry.blocksize, Some(tree.owner())))
 }
 
+/// Disk address of a block, for error messages.
+pub(super) fn daddr_of<T: Tree>(tree: &T, tx: &Transaction<'_>, at: At) -> crate::units::Daddr {
+    match at {
+        At::Block(ptr) => tree.daddr(tx.geometry(), ptr).unwrap_or(crate::units::Daddr::NULL),
+        At::Inline => crate::units::Daddr::NULL,
+    }
+}
+
 fn block_shape<T: Tree>(tree: &T, tx: &mut Transaction<'_>, ptr: u64, level: usize) -> Result<Shape> {
     let locator = locator(tree, tx, ptr)?;
     let bytes = tx.read(&locator)?;

@@ -24,8 +24,15 @@ impl<T: Tree> Cursor<T> {
             return Err(corrupt(crate::units::Daddr::NULL, &self.tree, problem));
         }
         let mut waiting = alloc::vec![(root, height - 1)];
+        // A tree has no more blocks than its AG.
+        let mut blocks_left = tx.geometry().agblocks;
         while let Some((at, level)) = waiting.pop() {
             let shape = node::shape(&self.tree, tx, at, level)?;
+            let Some(left) = blocks_left.checked_sub(1) else {
+                let problem = Problem::Rule("more blocks than the AG has");
+                return Err(corrupt(shape.locator.daddr, &self.tree, problem));
+            };
+            blocks_left = left;
             let bytes = tx.read(&shape.locator)?;
             let end = shape.count_le(&self.tree, bytes, high);
             let overlaps = (0..end).filter(|&index| shape.high(&self.tree, bytes, index) >= *low);

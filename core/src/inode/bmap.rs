@@ -48,7 +48,12 @@ pub fn lookup(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, block: FileBlock) 
         Some(_) => cursor.next(tx)?,
         None => cursor.seek_first(tx)?,
     };
-    found.map(|extent| check(tx, ino, extent)).transpose()
+    let found = found.map(|extent| check(tx, ino, extent)).transpose()?;
+    // Callers go on behind what they get, and must get somewhere.
+    if found.is_some_and(|extent| extent.file_end() <= block) {
+        return Err(Error::corrupt("extent", Place::file_block(ino, block), Problem::Rule("out of order")));
+    }
+    Ok(found)
 }
 
 /// The last extent of a fork.

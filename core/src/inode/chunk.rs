@@ -59,7 +59,10 @@ fn whole(startino: AgIno) -> InodeRec {
 fn allocate_sparse(tx: &mut Transaction<'_>, ag: AgNumber, generation: u32) -> Result<bool> {
     let geometry = tx.geometry().clone();
     let (piece, align) = (geometry.cluster_fsblocks(), geometry.spino_align);
-    if align == 0 || geometry.inoalignmt == 0 || geometry.chunk_fsblocks() <= piece {
+    let len = geometry.chunk_fsblocks();
+    // Otherwise a piece could cross the border of its chunk.
+    let fits = align > 0 && align.is_multiple_of(piece) && geometry.inoalignmt == len;
+    if len <= piece || !fits {
         return Ok(false);
     }
     let Some(block) = alloc::allocate_aligned(tx, ag, piece, align, RmapOwner::INODES)? else {
@@ -172,9 +175,11 @@ pub(super) fn free(tx: &mut Transaction<'_>, ag: AgNumber, old: &InodeRec, now: 
     cursor.delete(tx, &mut AgSource { ag, tree: AgTree::Inobt })?;
     if geometry.has_finobt() && old.freecount > 0 {
         let mut cursor = Cursor::new(Finobt::new(&geometry, ag));
-        if cursor.seek_le(tx, &old.startino)? == Some(*old) {
-            cursor.delete(tx, &mut AgSource { ag, tree: AgTree::Finobt })?;
+        if cursor.seek_le(tx, &old.startino)? != Some(*old) {
+            let place = Place::agblock(ag, geometry.agino_block(old.startino));
+            return Err(Error::corrupt("finobt", place, Problem::Rule("chunk with free inodes is missing")));
         }
+        cursor.delete(tx, &mut AgSource { ag, tree: AgTree::Finobt })?;
     }
     let (count, start) = (u32::from(now.count), old.startino);
     let header = agi_mut(tx, ag)?;

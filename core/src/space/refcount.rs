@@ -68,6 +68,10 @@ pub fn shared(
     while let Some(rec) = next.filter(|rec| !rec.cow && rec.start < until) {
         let from = rec.start.max(start);
         let to = end(&rec).min(until);
+        if to <= from || parts.last().is_some_and(|last| end(last) > from) {
+            let problem = Problem::Rule("empty, overlapping or misplaced record");
+            return Err(Error::corrupt("refcountbt", Place::agblock(ag, rec.start), problem));
+        }
         parts.push(RefcountRec { start: from, len: to.0 - from.0, ..rec });
         next = cursor.next(tx)?;
     }
@@ -94,10 +98,13 @@ pub fn first_shared(
         Some(_) => cursor.next(tx)?,
         None => cursor.seek_first(tx)?,
     };
-    Ok(rec.filter(|rec| !rec.cow && rec.start < until).map(|rec| {
-        let from = rec.start.max(start);
-        (from, end(&rec).min(until).0 - from.0)
-    }))
+    let Some(rec) = rec.filter(|rec| !rec.cow && rec.start < until) else { return Ok(None) };
+    let (from, to) = (rec.start.max(start), end(&rec).min(until));
+    if to <= from {
+        let problem = Problem::Rule("empty or misplaced record");
+        return Err(Error::corrupt("refcountbt", Place::agblock(ag, rec.start), problem));
+    }
+    Ok(Some((from, to.0 - from.0)))
 }
 
 fn adjust(
