@@ -182,7 +182,7 @@ fn stage(
     });
     let staging = match staged {
         Some(staging) => staging,
-        None => promise(tx, shared, hints, done)?,
+        None => promise(tx, file, shared, hints, done)?,
     };
     let len = staging.len.min(shared.len);
     let extent = Extent { file_block: block, start: staging.start, len, unwritten: false };
@@ -191,20 +191,39 @@ fn stage(
 }
 
 /// Promises blocks to the CoW fork: all of the hint's stretch around `shared` when they are to be had in one piece.
-fn promise(tx: &mut Transaction<'_>, shared: Extent, hints: Hints, done: &mut Done) -> Result<Staging> {
+fn promise(
+    tx: &mut Transaction<'_>,
+    file: &File,
+    shared: Extent,
+    hints: Hints,
+    done: &mut Done,
+) -> Result<Staging> {
     let hint = u64::from(hints.cowextsize.max(1));
-    let from = FileBlock(shared.file_block.0 / hint * hint);
-    let to = FileBlock(shared.file_end().0.next_multiple_of(hint));
+    let mut from = FileBlock(shared.file_block.0 / hint * hint);
+    let mut to = FileBlock(shared.file_end().0.next_multiple_of(hint));
+    // Staging extents never overlap: each block has one place in the CoW fork.
+    let block = shared.file_block;
+    let made = done.staged.iter().map(|(start, staging)| (start, staging));
+    let near_before = file.staging.range(..block).next_back();
+    let near_behind = file.staging.range(block..).next();
+    for (&start, staging) in near_before.into_iter().chain(near_behind).chain(made) {
+        if start > block {
+            to = to.min(start);
+        } else {
+            from = from.max(start.plus(staging.len.into()));
+        }
+    }
     let want = u32::try_from(to.since(from)).unwrap_or(u32::MAX).min(crate::units::MAX_EXTENT_FSBLOCKS);
     let near = done.near.unwrap_or(shared.start);
     let (start, len) = alloc::find_for_file(tx, near, want)?;
     // A shorter piece serves the blocks that need it now.
-    let first = if len == want { from } else { shared.file_block };
+    let first = if len == want { from } else { block };
+    let len = u32::try_from(to.since(first)).unwrap_or(u32::MAX).min(len);
     let (ag, agblock) = tx.geometry().split(start);
     tx.store().promised_mut().insert(ag, agblock, len);
     done.staged.push((first, Staging { start, len }));
     done.near = Some(FsBlock(start.0 + u64::from(len)));
-    let skip = shared.file_block.since(first) as u32;
+    let skip = block.since(first) as u32;
     Ok(Staging { start: FsBlock(start.0 + u64::from(skip)), len: len - skip })
 }
 

@@ -92,6 +92,10 @@ fn shortform_offset(sf: &Shortform<'_>, namelen: usize, dir_blocksize: usize) ->
     if last_end + need + index_bytes <= dir_blocksize {
         return Some((sf.entries.len(), last_end as u16));
     }
+    // A gap takes the name, but the index of the block grows by one entry all the same.
+    if last_end + index_bytes > dir_blocksize {
+        return None;
+    }
     let mut at = FIRST_ENTRY_AT as usize;
     for (index, entry) in sf.entries.iter().enumerate() {
         if at + need <= usize::from(entry.offset) {
@@ -173,4 +177,18 @@ fn shrink_to_shortform(tx: &mut Transaction<'_>, dir: &Inode) -> Result<()> {
     }
     block_form::discard(tx, dir)?;
     store_shortform(tx, dir.ino, &sf)
+}
+
+/// Where a shortform directory would end as a block, its index included, and where a block ends.
+#[cfg(test)]
+pub(crate) fn shortform_limit(tx: &mut Transaction<'_>, dir: Ino) -> Result<(usize, usize)> {
+    let limit = tx.geometry().dir_blocksize() as usize;
+    let dir = inode::read(tx, dir)?;
+    if form(tx, &dir)? != Form::Shortform {
+        return Ok((0, limit));
+    }
+    let sf = shortform(&dir)?;
+    let end = |entry: &Entry<'_>| usize::from(entry.offset) + entry_bytes(entry.name.len());
+    let last_end = sf.entries.last().map_or(FIRST_ENTRY_AT as usize, end);
+    Ok((last_end + (sf.entries.len() + 2) * 8 + 8, limit))
 }

@@ -3,6 +3,7 @@
 mod failures;
 mod many;
 mod pipeline;
+mod shapes;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
