@@ -4,10 +4,10 @@
 
 use super::file::Files;
 use super::truncate::release;
-use super::write::prepare_tail;
+use super::write::{check_reserved, drop_behind_end, prepare_tail};
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Mistake, Result};
-use crate::format::inode::{FileType, Flags, Flags2};
+use crate::format::inode::{Dinode, FileType, Flags, Flags2};
 use crate::format::time::Timestamp;
 use crate::geometry::Geometry;
 use crate::inode::bmap;
@@ -40,13 +40,15 @@ pub fn clone_range(store: &mut Store, files: &mut Files, range: CloneRange, now:
     let Some(range) = check(store, &geometry, range)? else { return Ok(()) };
     let target_size = core(&mut Transaction::new(store), range.target)?.size.get();
     if range.target_offset > target_size {
-        zero_old_tail(store, files, range.target, target_size, now)?;
+        zero_old_tail(store, files, range.target, target_size)?;
+        drop_behind_end(store, range.target, target_size, geometry.file_block(range.target_offset))?;
     }
     let mut tx = Transaction::new(store);
     set_reflink(&mut tx, range.source)?;
     set_reflink(&mut tx, range.target)?;
     share_blocks(&mut tx, &geometry, &range)?;
     finish_target(&mut tx, &range, now)?;
+    check_reserved(&mut tx, files)?;
     tx.commit();
 
     // Staging for blocks that are no longer there is of no use.
@@ -111,14 +113,12 @@ fn check(store: &mut Store, geometry: &Geometry, range: CloneRange) -> Result<Op
 }
 
 /// Zeroes the rest of the block at the target's old end on its way to disk: it comes into view.
-fn zero_old_tail(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: Timestamp) -> Result<()> {
+fn zero_old_tail(store: &mut Store, files: &mut Files, ino: Ino, size: u64) -> Result<()> {
     let Some(tail) = prepare_tail(store, files, ino, size)? else { return Ok(()) };
     tail.reserve_space(store, files, ino)?;
     let geometry = store.geometry().clone();
-    files.change(&geometry, ino, size, |file| {
-        tail.apply(file, geometry.blocksize as usize);
-        file.modified = Some(now);
-    });
+    // Nothing that can be seen changes, so the times stay: what follows may still fail.
+    files.change(&geometry, ino, size, |file| tail.apply(file, geometry.blocksize as usize));
     super::writeback::writeback(store, files, ino, false)
 }
 
@@ -158,7 +158,8 @@ fn finish_target(tx: &mut Transaction<'_>, range: &CloneRange, now: Timestamp) -
         && range.target_offset == 0
         && range.len_bytes >= source.size.get()
         && range.len_bytes >= target.size.get();
-    if whole && source.flags2().contains(Flags2::COWEXTSIZE) {
+    let has_hint = |core: &Dinode| core.flags2().contains(Flags2::COWEXTSIZE);
+    if whole && has_hint(&source) && !has_hint(target) {
         target.flags2.set(target.flags2.get() | Flags2::COWEXTSIZE.bits());
         target.cowextsize = source.cowextsize;
     }

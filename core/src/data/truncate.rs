@@ -1,7 +1,7 @@
 //! Changing the size of a file.
 
 use super::file::Files;
-use super::write::prepare_tail;
+use super::write::{drop_behind_end, prepare_tail};
 use crate::btree::bmap::Fork;
 use crate::error::{Mistake, Result};
 use crate::format::time::Timestamp;
@@ -38,6 +38,8 @@ pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: 
         core.ctime = time;
         core.changecount.set(core.changecount.get().wrapping_add(1));
         tx.commit();
+    } else {
+        drop_behind_end(store, ino, current, until)?;
     }
     let cut = files.change(&geometry, ino, disk_size, |file| {
         file.dirty.forget(until, FileBlock(u64::MAX), bs);

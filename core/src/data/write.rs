@@ -82,6 +82,7 @@ pub fn write(
         }
     }
 
+    drop_behind_end(store, ino, size, first)?;
     files.change(&geometry, ino, disk_size, |file| {
         for stretch in &stretches {
             stretch.reserve(file);
@@ -190,6 +191,38 @@ fn reserve_space<'a>(
     let more = files.extra_reservation(store.geometry(), ino, blocks);
     let total = files.reserved_fsblocks().saturating_add(more);
     if reserve::is_available(&mut Transaction::new(store), total)? { Ok(()) } else { Err(Error::NoSpace) }
+}
+
+/// Refuses when a transaction leaves too little room for data that was accepted.
+///
+/// # Errors
+/// [`Error::NoSpace`] then; those of reading the AGs' headers.
+pub fn check_reserved(tx: &mut Transaction<'_>, files: &Files) -> Result<()> {
+    let reserved = files.reserved_fsblocks();
+    if reserved == 0 || reserve::is_available(tx, reserved)? { Ok(()) } else { Err(Error::NoSpace) }
+}
+
+/// Gives up blocks between the end of a file and file block `to` that are not marked as unwritten.
+///
+/// Kernels before 4.20 left such blocks behind, with whatever was in them; as the file grows it would come into view.
+pub(super) fn drop_behind_end(store: &mut Store, ino: Ino, size: u64, to: FileBlock) -> Result<()> {
+    let mut at = store.geometry().file_block_up(size);
+    if at >= to {
+        return Ok(());
+    }
+    let mut tx = Transaction::new(store);
+    let mut found = false;
+    while let Some(extent) = bmap::lookup(&mut tx, ino, Fork::Data, at)?.and_then(|e| e.within(at, to)) {
+        at = extent.file_end();
+        if !extent.unwritten {
+            bmap::unmap(&mut tx, ino, Fork::Data, extent.file_block, at)?;
+            found = true;
+        }
+    }
+    if found {
+        tx.commit();
+    }
+    Ok(())
 }
 
 /// Reads one block of a file as it is on disk; what lies behind `size` is zeros.

@@ -49,6 +49,11 @@ impl Asks {
         if !geometry.logstart.is_null() && geometry.split(geometry.logstart).0 == ag {
             len -= u64::from(geometry.logblocks);
         }
+        Self::of_len(geometry, len)
+    }
+
+    /// The asks of an AG with `len` fsblocks besides the log.
+    fn of_len(geometry: &Geometry, len: u64) -> Self {
         let bs = geometry.blocksize;
         let mut asks = Self::default();
         if geometry.has_reflink() {
@@ -94,9 +99,10 @@ pub fn usable(tx: &mut Transaction<'_>, ag: AgNumber) -> Result<u32> {
 pub fn is_available(tx: &mut Transaction<'_>, fsblocks: u64) -> Result<bool> {
     let geometry = super::alloc::shape(tx);
     // A bound that needs no AG's headers, so that it costs the same on any size of volume while there is plenty:
-    // every AG like the first, which is the largest.
-    let first = Asks::of(&geometry, AgNumber(0));
-    let per_ag = first.total() + u64::from(SET_ASIDE_FSBLOCKS) + 256 + u64::from(geometry.agblocks) / 100;
+    // every AG like the largest, without a log. The rest is room for the AGFL and the most that bnobt and cntbt take.
+    let agblocks = u64::from(geometry.agblocks);
+    let per_ag =
+        Asks::of_len(&geometry, agblocks).total() + u64::from(SET_ASIDE_FSBLOCKS) + 256 + agblocks / 50;
     let withheld = per_ag.saturating_mul(u64::from(geometry.agcount));
     let free = u64::try_from(tx.counters().fdblocks).unwrap_or(0);
     if free.saturating_sub(withheld) >= fsblocks {

@@ -2,6 +2,7 @@
 
 use super::Volume;
 use crate::data::truncate::release;
+use crate::data::write::check_reserved;
 use crate::dir::edit::{self, NewName};
 use crate::dir::{self};
 use crate::error::{Error, Mistake, Result};
@@ -41,8 +42,8 @@ impl Volume {
         self.check_names_can_change()?;
         let (now, seed) = (self.now, self.next_seed());
         let (first_ag, near) = self.place_for(dir, file_type);
-        self.with_space(|volume| {
-            let mut tx = volume.transaction();
+        let ino = self.with_space(|volume| {
+            let mut tx = Transaction::new(&mut volume.store);
             let parent = writable_dir(&mut tx, dir)?;
             check_name(name)?;
             if dir::lookup(&mut tx, &parent, name)?.is_some() {
@@ -61,21 +62,24 @@ impl Volume {
             }
             edit::add(&mut tx, &parent, &NewName { name, ino, file_type })?;
             touch_dir(&mut tx, dir, i32::from(file_type == FileType::Directory), now)?;
+            check_reserved(&mut tx, &volume.files)?;
             tx.commit();
-            volume.after_commit()?;
             Ok(ino)
-        })
+        })?;
+        // Not before: a call that is repeated must look for the same place.
+        self.seed = seed;
+        self.dir_rotor = self.dir_rotor.wrapping_add(u32::from(file_type == FileType::Directory));
+        self.after_commit()?;
+        Ok(ino)
     }
 
     /// Where a new inode should lie: files near their directory, directories spread over the AGs.
-    fn place_for(&mut self, dir: Ino, file_type: FileType) -> (AgNumber, AgIno) {
+    fn place_for(&self, dir: Ino, file_type: FileType) -> (AgNumber, AgIno) {
         let (ag, near) = self.geometry().split_ino(dir);
         if file_type != FileType::Directory {
             return (ag, near);
         }
-        let next = AgNumber(self.dir_rotor % self.geometry().agcount);
-        self.dir_rotor = self.dir_rotor.wrapping_add(1);
-        (next, AgIno(0))
+        (AgNumber(self.dir_rotor % self.geometry().agcount), AgIno(0))
     }
 
     /// Removes a name of anything but a directory. What it named goes with its last name.
@@ -102,6 +106,9 @@ impl Volume {
         self.with_space(|volume| {
             let mut tx = volume.transaction();
             let parent = writable_dir(&mut tx, dir)?;
+            if parent.core.flags().contains(Flags::APPEND) {
+                return Err(Mistake::NotPermitted("directory is append-only").into());
+            }
             check_name(name)?;
             let Some((ino, _)) = dir::lookup(&mut tx, &parent, name)? else {
                 return Err(Mistake::NotFound.into());

@@ -282,9 +282,8 @@ impl Volume {
         Ok(self.store.into_device())
     }
 
-    /// A number that differs from call to call, for inode generations.
-    pub(super) fn next_seed(&mut self) -> u32 {
-        self.seed = self.seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) ^ self.now.nanoseconds;
-        self.seed
+    /// The number after the seed so far, for inode generations.
+    pub(super) fn next_seed(&self) -> u32 {
+        self.seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223) ^ self.now.nanoseconds
     }
 }
