@@ -80,14 +80,15 @@ pub fn initialise(
 /// Flags and hints that come from the directory.
 fn inherit(core: &mut Dinode, parent: &Dinode, is_dir: bool, geometry: &Geometry) {
     let (theirs, theirs2) = (parent.flags(), parent.flags2());
+    // NOSYMLINKS is not among them: by default Linux passes all of these on, but not that one.
     let mut flags =
-        theirs & (Flags::SYNC | Flags::NOATIME | Flags::NODUMP | Flags::NOSYMLINKS | Flags::NODEFRAG);
+        theirs & (Flags::SYNC | Flags::NOATIME | Flags::NODUMP | Flags::NODEFRAG | Flags::FILESTREAM);
     if theirs.contains(Flags::PROJINHERIT) {
         core.projid_lo = parent.projid_lo;
         core.projid_hi = parent.projid_hi;
     }
     if is_dir {
-        flags |= theirs & (Flags::PROJINHERIT | Flags::RTINHERIT | Flags::EXTSZINHERIT | Flags::FILESTREAM);
+        flags |= theirs & (Flags::PROJINHERIT | Flags::RTINHERIT | Flags::EXTSZINHERIT);
     }
     if theirs.contains(Flags::EXTSZINHERIT) {
         core.extsize = parent.extsize;
@@ -95,7 +96,7 @@ fn inherit(core: &mut Dinode, parent: &Dinode, is_dir: bool, geometry: &Geometry
             flags |= Flags::EXTSIZE;
         }
     }
-    let mut flags2 = Flags2::empty();
+    let mut flags2 = theirs2 & Flags2::DAX;
     if geometry.incompat.contains(Incompat::BIGTIME) {
         flags2 |= Flags2::BIGTIME;
     }
