@@ -60,7 +60,7 @@ impl Volume {
         let head = if let LogState::Clean { head } = log { Some(head) } else { None };
         let superblock = store.raw_superblock();
         let geometry = Arc::clone(store.geometry());
-        let report = Report::new(sink, is_dirty);
+        let report = Report::new(sink);
         let mut context = Context { device: store.device(), geometry, report, head };
         if is_dirty {
             let rule =
@@ -71,6 +71,9 @@ impl Volume {
             context.report.warn("log", Place::default(), Problem::Rule("external log: not checked"));
         }
         let mut state = State::default();
+        superblock::check(&mut context, &superblock)?;
+        // What the log may still change is not certain.
+        context.report.is_uncertain = is_dirty;
         check_all(&mut context, &mut state, &superblock)?;
         Ok(context.report.summary)
     }
@@ -81,7 +84,6 @@ fn check_all(
     state: &mut State,
     superblock: &crate::format::superblock::RawSuperblock,
 ) -> Result<()> {
-    superblock::check(cx, superblock)?;
     for ag in cx.geometry.ags() {
         let checked = ag::check(cx, state, ag)?;
         state.ags.push(checked);

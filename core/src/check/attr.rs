@@ -257,7 +257,8 @@ fn check_space(
     for at in [64, 68, 72] {
         let (base, size) = (usize::from(be_u16(bytes, at)), usize::from(be_u16(bytes, at + 2)));
         let overlaps = used.iter().any(|&(start, len)| start < base + size && base < start + len);
-        if size > 0 && (base < table_end || base + size > bytes.len() || overlaps) {
+        let is_outside = base + size > bytes.len();
+        if is_outside || (size > 0 && (base < table_end || overlaps)) {
             cx.report.bounds(LEAF, place, "freemap", base as u64);
         }
     }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::context::{Context, State};
 use super::inode::{core_of, reread};
 use crate::error::{Place, Problem, Result};
+use crate::format::features::{Incompat, Version};
 use crate::format::inode::{Dinode, FileType, Flags2};
 use crate::format::superblock::RawSuperblock;
 use crate::units::{AgIno, AgNumber, Ino};
@@ -158,7 +159,7 @@ fn walk_list(cx: &mut Context<'_>, state: &mut State, ag: AgNumber, bucket: u32,
 fn mark_system_inodes(cx: &mut Context<'_>, state: &mut State, superblock: &RawSuperblock) -> Vec<Ino> {
     let geometry = Arc::clone(&cx.geometry);
     let mut roots = alloc::vec![geometry.rootino];
-    let has_metadir = geometry.incompat.contains(crate::format::features::Incompat::METADIR);
+    let has_metadir = geometry.incompat.contains(Incompat::METADIR);
     if has_metadir {
         roots.push(Ino(superblock.metadirino.get()));
     }
@@ -173,7 +174,9 @@ fn mark_system_inodes(cx: &mut Context<'_>, state: &mut State, superblock: &RawS
     }
     let required = [superblock.rbmino, superblock.rsumino];
     let optional = [superblock.uquotino, superblock.gquotino, superblock.pquotino];
-    let optional = optional.into_iter().filter(|ino| ino.get() != 0 && ino.get() != u64::MAX);
+    let has_quota = geometry.version.contains(Version::QUOTA);
+    let is_used = |ino: u64| has_quota && ino != 0 && ino != u64::MAX;
+    let optional = optional.into_iter().filter(|ino| is_used(ino.get()));
     for ino in required.into_iter().chain(optional).map(|ino| Ino(ino.get())) {
         match state.node(&geometry, ino) {
             Some(node) if node.kind == FileType::Regular.dir_code() || node.kind == Node::UNKNOWN => {

@@ -73,15 +73,15 @@ impl CheckSummary {
 pub(super) struct Report<'a> {
     sink: &'a mut dyn FnMut(Finding),
     /// On a dirty log nothing is certain, so damage is reported as a warning.
-    is_uncertain: bool,
+    pub(super) is_uncertain: bool,
     /// While set, findings are dropped: they were reported before.
     pub(super) is_muted: bool,
     pub(super) summary: CheckSummary,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(sink: &'a mut dyn FnMut(Finding), is_uncertain: bool) -> Self {
-        Self { sink, is_uncertain, is_muted: false, summary: CheckSummary::default() }
+    pub(super) fn new(sink: &'a mut dyn FnMut(Finding)) -> Self {
+        Self { sink, is_uncertain: false, is_muted: false, summary: CheckSummary::default() }
     }
 
     pub(super) fn damage(&mut self, structure: &'static str, place: Place, problem: Problem) {

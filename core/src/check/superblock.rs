@@ -24,8 +24,7 @@ pub(super) fn check(cx: &mut Context<'_>, primary: &RawSuperblock) -> Result<()>
     if primary.rblocks.get() != 0 {
         cx.report.warn(NAME, place, Problem::Rule("realtime device: not checked"));
     }
-    let quota = [primary.uquotino, primary.gquotino, primary.pquotino];
-    if quota.iter().any(|ino| ino.get() != 0 && ino.get() != u64::MAX) {
+    if cx.geometry.version.contains(Version::QUOTA) {
         cx.report.warn(NAME, place, Problem::Rule("quota: counts are not checked"));
     }
     for ag in cx.geometry.ags() {
@@ -70,6 +69,11 @@ fn check_copy(cx: &mut Context<'_>, ag: AgNumber, primary: &RawSuperblock) -> Re
     }
     if primary.rblocks.get() == 0 {
         cx.report.expect(NAME, place, "frextents", 0_u32, copy.frextents.get());
+    }
+    // A mount option may change the stripes in the primary, but does not make them.
+    if !cx.geometry.version.contains(Version::DALIGN) {
+        cx.report.expect(NAME, place, "unit", 0_u32, copy.unit.get());
+        cx.report.expect(NAME, place, "width", 0_u32, copy.width.get());
     }
     // Set when first used, in the primary only.
     let version = |sb: &RawSuperblock| sb.versionnum.get() & !(Version::ATTR | Version::QUOTA).bits();
