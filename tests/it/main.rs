@@ -2,6 +2,7 @@
 
 mod check;
 mod cli;
+mod cli_cp;
 mod export;
 mod fuzz;
 mod golden;

@@ -12,8 +12,13 @@ use crate::{
 const ABOUT: &str = "Make, read, edit, clone in and check XFS images without mounting them";
 
 const AFTER_HELP: &str = "\
-Addresses are as in scp: IMAGE:PATH, with an absolute PATH, is inside an image; IMAGE: is its root directory;
-a path without a colon in front of a slash is the host's. Times are shown in UTC.
+Addresses are as in scp: IMAGE:PATH, with an absolute PATH, is inside an
+image; IMAGE: is its root directory; a path without a colon in front of a
+slash is the host's. Times are shown in UTC.
+
+With --json, info, ls, tree, stat, getfattr, extents, df, du and check print
+one JSON document. Names in it are UTF-8; other bytes are written as \\xHH and
+a backslash as \\\\, so that nothing is lost.
 
 Examples:
   xfskit mkfs disk.img --size 1G
@@ -31,12 +36,11 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 check found damage.";
 #[derive(Debug, Parser)]
 #[command(name = "xfskit", version, about = ABOUT, after_help = AFTER_HELP, propagate_version = false)]
 pub(crate) struct Cli {
-    /// Print JSON (ls, tree, stat, info, extents, df, du, check, getfattr). Names are UTF-8 with \xHH for other
-    /// bytes and \\ for a backslash
-    #[arg(long, global = true)]
+    /// Print JSON, where something is listed
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) json: bool,
     /// Refuse to change an image
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 901)]
     pub(crate) read_only: bool,
     /// What to do.
     #[command(subcommand)]

@@ -12,9 +12,11 @@ use crate::output::Output;
 use crate::session::Session;
 
 const AFTER_HELP: &str = "\
-Looked at are superblocks, AG headers, counters, all btrees, every inode with its forks and attributes, directories
-and link counts; free space, reference counts and reverse mappings are recomputed from what is reachable. Each
-finding is a line: damage or warning, structure, place, what was expected and what was found.
+Looked at are superblocks, AG headers, counters, all btrees, every inode with
+its forks and attributes, directories and link counts; free space, reference
+counts and reverse mappings are recomputed from what is reachable. Each
+finding is a line: damage or warning, structure, place, what was expected and
+what was found.
 
 Exit status: 0 sound, 1 the check itself failed, 3 damage found.
 

@@ -19,9 +19,11 @@ use crate::image::{Access, Image, is_same_path};
 use crate::session::Session;
 
 const AFTER_HELP: &str = "\
-If the last path is a directory that exists, the others are copied into it. Without -p, what is made in an image
-belongs to 0:0 and has the permissions of its source. Symbolic links are not followed under -r. Holes stay holes.
-Copying out never writes outside of the target, whatever names and links the image holds.
+If the last path is a directory that exists, the others are copied into it.
+Without -p, what is made in an image belongs to 0:0 and has the permissions of
+its source. Symbolic links are not followed under -r. Holes stay holes.
+Copying out never writes outside of the target, whatever names and links the
+image holds.
 
 Examples:
   xfskit cp -r ./site disk.img:/srv

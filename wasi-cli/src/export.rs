@@ -18,8 +18,9 @@ use crate::transfer::BUFFER_BYTES;
 use crate::walk::{Step, Walk};
 
 const AFTER_HELP: &str = "\
-Names in the archive start at PATH, which is ./ itself. Kept are owners, modes, times to the nanosecond, hard links,
-devices, fifos and extended attributes (as SCHILY.xattr). Sockets are left out with a warning.
+Names in the archive start at PATH, which is ./ itself. Kept are owners,
+modes, times to the nanosecond, hard links, devices, fifos and extended
+attributes (as SCHILY.xattr). Sockets are left out with a warning.
 
 Examples:
   xfskit export disk.img:/srv > srv.tar

@@ -11,8 +11,9 @@ use crate::output::Output;
 use crate::session::Session;
 
 const AFTER_HELP: &str = "\
-All columns count filesystem blocks: FILE blocks of the file, AG the allocation group, AGBLOCK blocks of that
-group, LENGTH. Flags: shared (other files, or other parts of this one, use the blocks too), unwritten (allocated,
+All columns count filesystem blocks: FILE blocks of the file, AG the
+allocation group, AGBLOCK blocks of that group, LENGTH. Flags: shared (other
+files, or other parts of this one, use the blocks too), unwritten (allocated,
 reads as zeros), delalloc (not on disk yet). What is not listed is a hole.
 
 Examples:

@@ -12,8 +12,8 @@ use crate::output::Output;
 use crate::session::Session;
 
 const AFTER_HELP: &str = "\
-All namespaces are shown: user, trusted, security; access control lists are there as trusted.SGI_ACL_FILE and
-trusted.SGI_ACL_DEFAULT.
+All namespaces are shown: user, trusted, security; access control lists are
+there as trusted.SGI_ACL_FILE and trusted.SGI_ACL_DEFAULT.
 
 Examples:
   xfskit getfattr -d disk.img:/a

@@ -19,7 +19,8 @@ Examples:
   xfskit ls -lh disk.img:/boot disk.img:/srv
   xfskit ls -R --json disk.img: | jq -r '.[].path'
 
-On a terminal, control characters in names are escaped as `ls -b` does; elsewhere names are written as they are.";
+On a terminal, control characters in names are escaped as `ls -b` does;
+elsewhere names are written as they are.";
 
 /// Arguments of `ls`.
 #[derive(Debug, clap::Args)]

@@ -17,8 +17,9 @@ use crate::session::Session;
 use crate::{host, size};
 
 const AFTER_HELP: &str = "\
-A file that does not exist is made, sparse, with --size bytes; an existing file or device keeps its size unless
---size is given. What is not empty is only overwritten with --force.
+A file that does not exist is made, sparse, with --size bytes; an existing
+file or device keeps its size unless --size is given. What is not empty is
+only overwritten with --force.
 
 Examples:
   xfskit mkfs disk.img --size 1G

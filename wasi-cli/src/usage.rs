@@ -16,7 +16,8 @@ use crate::walk::{Step, Walk};
 use crate::{name, size};
 
 const DU_AFTER_HELP: &str = "\
-Blocks that files share are counted for each of them; a file with several names is counted once.
+Blocks that files share are counted for each of them; a file with several
+names is counted once.
 
 Examples:
   xfskit du -h disk.img:/srv

@@ -14,15 +14,17 @@ use crate::size::{self, NewSize};
 use crate::transfer::BUFFER_BYTES;
 
 const WRITE_AFTER_HELP: &str = "\
-The file is made when it does not exist. Bytes that are not written over stay, unless --truncate is given.
+The file is made when it does not exist. Bytes that are not written over stay,
+unless --truncate is given.
 
 Examples:
   echo 127.0.0.1 localhost | xfskit write disk.img:/etc/hosts --truncate
   xfskit write disk.img:/b --offset 4096 < patch";
 
 const TRUNCATE_AFTER_HELP: &str = "\
-SIZE is a number of bytes, perhaps with a suffix K, M, G, T or P; in front of it + means longer by, - shorter by,
-< at most, > at least, / down to a multiple of, % up to a multiple of.
+SIZE is a number of bytes, perhaps with a suffix K, M, G, T or P; in front of
+it + means longer by, - shorter by, < at most, > at least, / down to a
+multiple of, % up to a multiple of.
 
 Examples:
   xfskit truncate --size 1M disk.img:/a

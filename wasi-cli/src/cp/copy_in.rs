@@ -14,7 +14,7 @@ use xfskit::volume::{NewInode, SetAttributes};
 
 use super::Options;
 use super::spot::{Destination, Spot, To, cannot_make, empty, needs_recursive, set};
-use crate::address::{Address, show_path};
+use crate::address::{Address, last_name, show_path};
 use crate::failure::Failure;
 use crate::host;
 use crate::image::Image;
@@ -69,7 +69,7 @@ impl CopyIn<'_> {
     fn source(&mut self, source: &Path, destination: &Destination) -> Result<(), Failure> {
         let found = if self.options.recursive { fs::symlink_metadata(source) } else { fs::metadata(source) };
         let metadata = found.map_err(|error| Failure::io(show_path(source), "cannot copy", &error))?;
-        let name = source.file_name().map(host::bytes);
+        let name = last_name(host::bytes(source.as_os_str()));
         if !metadata.is_dir() {
             if !metadata.is_file() {
                 return Err(not_a_file(source, metadata.file_type()));

@@ -1,0 +1,101 @@
+//! How `cp` reads its target, what it leaves alone, and that nobody listening is no reason to stop.
+
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::process::Stdio;
+
+use xfskit_tests::cli::Cli;
+
+/// The target is read as coreutils read it.
+#[test]
+fn directories_take_sources_in_and_other_names_are_given() {
+    let cli = Cli::with_volume("cp-target");
+    cli.write("in/sub/a", b"a");
+    cli.write("b", b"b");
+    cli.ok(&["cp", "-r", "in", "disk.img:/new"]);
+    cli.ok(&["cp", "-r", "in", "disk.img:/new"]);
+    cli.ok(&["cp", "b", "in/sub/a", "disk.img:/new/"]);
+    cli.ok(&["cp", "-r", "in/.", "disk.img:/new/sub"]);
+    let listed = cli.text(&["ls", "-R", "disk.img:/new"]);
+    let names: Vec<&str> = listed.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(
+        names,
+        [
+            "disk.img:/new:",
+            "a",
+            "b",
+            "in",
+            "sub",
+            "disk.img:/new/in:",
+            "sub",
+            "disk.img:/new/in/sub:",
+            "a",
+            "disk.img:/new/sub:",
+            "a",
+            "sub",
+            "disk.img:/new/sub/sub:",
+            "a",
+        ]
+    );
+    cli.fails(1, &["cp", "b", "in/sub/a", "disk.img:/new/a"]);
+    cli.fails(1, &["cp", "b", "disk.img:/missing/"]);
+    cli.fails(1, &["cp", "in", "disk.img:/other"]);
+    cli.fails(1, &["cp", "-r", "disk.img:/new", "disk.img:/new/in"]);
+    cli.fails(1, &["cp", "disk.img:/new/a", "disk.img:/new/a"]);
+    assert_eq!(cli.ok(&["cat", "disk.img:/new/a"]), b"a");
+    cli.ok(&["check", "disk.img"]);
+}
+
+/// Holes are neither written on the way in nor on the way out.
+#[test]
+fn holes_stay_holes_both_ways() {
+    let cli = Cli::with_volume("cp-holes");
+    cli.write("in", b"start");
+    let file = std::fs::OpenOptions::new().write(true).open(cli.path("in")).expect("open");
+    file.set_len(64 << 20).expect("grow");
+    drop(file);
+    cli.ok(&["cp", "in", "disk.img:/sparse"]);
+    cli.ok(&["cp", "--reflink=never", "disk.img:/sparse", "disk.img:/copy"]);
+    cli.ok(&["cp", "disk.img:/copy", "out"]);
+    assert_eq!(cli.text(&["extents", "disk.img:/copy"]).lines().count(), 3);
+    assert!(std::fs::metadata(cli.path("out")).expect("stat").blocks() < 1024);
+    assert!(cli.read("out") == cli.read("in"));
+}
+
+/// Below the target nothing is followed; the image itself is not copied into itself.
+#[test]
+fn links_of_the_host_are_not_written_through() {
+    let cli = Cli::with_volume("cp-links");
+    cli.write("tree/dir/file", b"new");
+    cli.write("outside/file", b"old");
+    cli.ok(&["cp", "-r", "tree", "disk.img:/tree"]);
+    std::fs::create_dir_all(cli.path("out/tree")).expect("mkdir");
+    symlink("../../outside", cli.path("out/tree/dir")).expect("symlink");
+    assert!(cli.fails(1, &["cp", "-r", "disk.img:/tree", "out"]).contains("symbolic link"));
+    assert_eq!(cli.read("outside/file"), b"old");
+    assert!(cli.fails(1, &["cp", "-r", ".", "disk.img:/all"]).contains("is the image itself"));
+    cli.ok(&["check", "disk.img"]);
+}
+
+/// A program loses setuid when it changes hands.
+#[test]
+fn chown_takes_setuid_away() {
+    let cli = Cli::with_volume("chown");
+    cli.ok(&["touch", "disk.img:/program"]);
+    cli.ok(&["chmod", "4755", "disk.img:/program"]);
+    cli.ok(&["chown", "7", "disk.img:/program"]);
+    assert!(cli.text(&["ls", "-l", "disk.img:/program"]).starts_with("-rwxr-xr-x 1 7 0 "));
+}
+
+#[test]
+fn closed_outputs_are_no_reason_to_crash() {
+    let cli = Cli::with_volume("closed");
+    cli.write("in", vec![1; 3 << 20]);
+    cli.ok(&["cp", "in", "disk.img:/f"]);
+    let mut child =
+        cli.command(&["cat", "disk.img:/f", "disk.img:/f"]).stdout(Stdio::piped()).spawn().expect("start");
+    drop(child.stdout.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    let mut child = cli.command(&["ls", "disk.img:/missing"]).stderr(Stdio::piped()).spawn().expect("start");
+    drop(child.stderr.take());
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+}
