@@ -5,7 +5,6 @@
 //! [`golden`] keeps small images for machines where none of that is possible.
 
 pub mod cli;
-pub mod edit;
 pub mod extents;
 pub mod fresh;
 pub mod fuzz;

@@ -1,8 +1,7 @@
-//! Everything that reading can do, then everything that changing can do, done to an image that may be hostile.
+//! Everything that reading can do, done to an image that may be hostile.
 
 use std::collections::HashSet;
 
-use crate::edit::edit;
 use xfskit::Volume;
 use xfskit::device::BlockDevice;
 use xfskit::units::Ino;
@@ -30,10 +29,6 @@ pub fn walk(device: impl BlockDevice) {
     {
         let _ = volume.resolve(path, Follow::Yes);
     }
-    let mut inodes: Vec<Ino> = seen.into_iter().collect();
-    inodes.sort_unstable();
-    edit(&mut volume, &inodes);
-    let _ = volume.check(&mut |_| {});
 }
 
 /// Looks at one inode in every way; returns what its directory names.
