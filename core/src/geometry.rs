@@ -435,8 +435,43 @@ fn check_extent_of_volume(sb: &RawSuperblock) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A volume of one AG, for tests of the floors below `Volume`.
+    pub(crate) fn sample() -> Geometry {
+        Geometry {
+            blocksize: 1024,
+            blocklog: 10,
+            sectsize: 512,
+            inodesize: 512,
+            inodelog: 9,
+            inopblock: 2,
+            inopblog: 1,
+            agblocks: 1 << 20,
+            agblklog: 20,
+            agcount: 1,
+            dblocks: 1 << 20,
+            dirblklog: 2,
+            logstart: FsBlock::NULL,
+            logblocks: 0,
+            logsunit_bytes: 1,
+            rootino: Ino(128),
+            rblocks: 0,
+            inoalignmt: 32,
+            spino_align: 16,
+            stripe_unit: 0,
+            imax_pct: 25,
+            uuid: uuid::Uuid::nil(),
+            meta_uuid: [0; 16],
+            version: Version::empty(),
+            features2: Features2::empty(),
+            ro_compat: RoCompat::all(),
+            incompat: Incompat::NREXT64,
+            log_incompat: LogIncompat::empty(),
+            fname: [0; 12],
+        }
+    }
 
     #[test]
     fn ceil_log2_rounds_up() {

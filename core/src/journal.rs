@@ -17,4 +17,4 @@ mod store;
 mod transaction;
 
 pub use store::{Counters, Store};
-pub use transaction::{Locator, Transaction};
+pub use transaction::{CHUNK_BYTES, Change, Locator, Transaction};

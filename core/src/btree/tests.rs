@@ -16,49 +16,14 @@ use crate::device::MemoryDevice;
 use crate::error::Result;
 use crate::format::btree::{RmapKey, RmapOwner, RmapRec};
 use crate::format::extent::Extent;
-use crate::format::features::{Features2, Incompat, LogIncompat, RoCompat, Version};
 use crate::format::inode::{Dinode, fork_format};
-use crate::geometry::Geometry;
+use crate::geometry::tests::sample;
 use crate::journal::{Store, Transaction};
 use crate::units::{AgBlock, AgNumber, FileBlock, FsBlock, Ino};
 
-fn geometry() -> Geometry {
-    Geometry {
-        blocksize: 1024,
-        blocklog: 10,
-        sectsize: 512,
-        inodesize: 512,
-        inodelog: 9,
-        inopblock: 2,
-        inopblog: 1,
-        agblocks: 1 << 20,
-        agblklog: 20,
-        agcount: 1,
-        dblocks: 1 << 20,
-        dirblklog: 2,
-        logstart: FsBlock::NULL,
-        logblocks: 0,
-        logsunit_bytes: 1,
-        rootino: Ino(128),
-        rblocks: 0,
-        inoalignmt: 32,
-        spino_align: 16,
-        stripe_unit: 0,
-        imax_pct: 25,
-        uuid: uuid::Uuid::nil(),
-        meta_uuid: [0; 16],
-        version: Version::empty(),
-        features2: Features2::empty(),
-        ro_compat: RoCompat::all(),
-        incompat: Incompat::NREXT64,
-        log_incompat: LogIncompat::empty(),
-        fname: [0; 12],
-    }
-}
-
 fn store() -> Store {
     let device = Box::new(MemoryDevice::new(Vec::new()));
-    Store::new(device, Arc::new(geometry()), alloc::vec![0; 512], 1 << 20)
+    Store::new(device, Arc::new(sample()), alloc::vec![0; 512], 1 << 20)
 }
 
 /// Hands out rising block numbers and remembers what is in use.

@@ -16,7 +16,7 @@ use crate::geometry::Geometry;
 use crate::units::{AgBlock, AgNumber, Daddr};
 
 /// Bytes that one bit of a block's dirty map stands for, as in a buffer log item.
-const CHUNK_BYTES: usize = 128;
+pub const CHUNK_BYTES: usize = 128;
 
 /// Where a metadata block lies and what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,17 @@ struct Changed {
     block: Arc<Block>,
     /// Bit i: bytes `128 * i ..` changed. What a buffer log item will carry.
     dirty: Vec<u64>,
+}
+
+/// One changed block, as a buffer log item describes it.
+#[derive(Debug, Clone)]
+pub struct Change<'t> {
+    /// Where the block lies.
+    pub daddr: Daddr,
+    /// What it is, and its new contents.
+    pub block: &'t Block,
+    /// Chunks of [`CHUNK_BYTES`] bytes that changed, ascending.
+    pub chunks: Vec<usize>,
 }
 
 /// A set of changes that happen together or not at all.
@@ -193,6 +204,15 @@ impl<'s> Transaction<'s> {
         self.changed.len()
     }
 
+    /// What changed so far, block by block: what the log will carry.
+    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+        self.changed.iter().map(|(&daddr, changed)| {
+            let chunks =
+                (0..changed.dirty.len() * 64).filter(|&bit| changed.dirty[bit / 64] >> (bit % 64) & 1 != 0);
+            Change { daddr, block: &changed.block, chunks: chunks.collect() }
+        })
+    }
+
     /// Publishes every change. From here on they are part of the volume in memory, and durable after the next
     /// [`Store::checkpoint`].
     pub fn commit(self) {
@@ -216,5 +236,87 @@ fn mark(dirty: &mut [u64], range: Range<usize>) {
     }
     for chunk in range.start / CHUNK_BYTES..=(range.end - 1) / CHUNK_BYTES {
         dirty[chunk / 64] |= 1 << (chunk % 64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+
+    use super::*;
+    use crate::device::MemoryDevice;
+    use crate::geometry::tests::sample;
+
+    const AT: Daddr = Daddr(800);
+
+    fn store() -> Store {
+        let device = Box::new(MemoryDevice::new(alloc::vec![0; 1 << 20]));
+        Store::new(device, Arc::new(sample()), alloc::vec![0; 512], 1 << 20)
+    }
+
+    fn locator() -> Locator {
+        Locator::new(&[BlockKind::Bnobt], AT, 1024, Some(0))
+    }
+
+    fn chunks(tx: &Transaction<'_>) -> Vec<usize> {
+        tx.changes().flat_map(|change| change.chunks).collect()
+    }
+
+    #[test]
+    fn a_transaction_knows_which_bytes_of_which_block_it_changed() {
+        let mut store = store();
+        let mut tx = Transaction::new(&mut store);
+        tx.create(&locator());
+        assert_eq!(chunks(&tx), [0, 1, 2, 3, 4, 5, 6, 7], "a new block changed as a whole");
+        tx.commit();
+        let mut tx = Transaction::new(&mut store);
+        tx.modify(&locator(), 130..131).expect("cached")[130] = 1;
+        tx.modify(&locator(), 500..520).expect("cached")[510] = 1;
+        assert_eq!(chunks(&tx), [1, 3, 4]);
+        let kinds: Vec<_> = tx.changes().map(|change| (change.daddr, change.block.kind)).collect();
+        assert_eq!(kinds, [(AT, BlockKind::Bnobt)]);
+    }
+
+    #[test]
+    fn replacing_contents_counts_only_what_differs() {
+        let mut store = store();
+        let mut tx = Transaction::new(&mut store);
+        tx.create(&locator());
+        tx.commit();
+        let mut tx = Transaction::new(&mut store);
+        let mut bytes = tx.read(&locator()).expect("cached").to_vec();
+        bytes[300] = 9;
+        tx.replace(&locator(), &bytes).expect("cached");
+        assert_eq!(chunks(&tx), [2]);
+    }
+
+    #[test]
+    fn a_dropped_transaction_never_was() {
+        let mut store = store();
+        let mut tx = Transaction::new(&mut store);
+        tx.create(&locator());
+        tx.commit();
+        let mut tx = Transaction::new(&mut store);
+        tx.modify(&locator(), 100..200).expect("cached").fill(7);
+        tx.note_freed(AgNumber(0), AgBlock(50), 3);
+        tx.count(1, 2, 3);
+        drop(tx);
+        let before = store.counters();
+        assert!(store.busy().is_empty() && before == store.counters());
+        let mut tx = Transaction::new(&mut store);
+        assert!(tx.read(&locator()).expect("cached")[100..200].iter().all(|&byte| byte == 0));
+    }
+
+    #[test]
+    fn what_was_cancelled_is_gone_with_its_changes() {
+        let mut store = store();
+        let mut tx = Transaction::new(&mut store);
+        tx.create(&locator());
+        tx.commit();
+        assert!(store.dirty_bytes() > 0);
+        let mut tx = Transaction::new(&mut store);
+        tx.cancel(AT, 1024);
+        tx.commit();
+        assert_eq!(store.dirty_bytes(), 0);
     }
 }

@@ -7,9 +7,10 @@ use zerocopy::FromZeros;
 
 use super::*;
 use crate::device::MemoryDevice;
-use crate::format::features::{Features2, Incompat, LogIncompat, RoCompat, Version};
+use crate::format::features::Incompat;
 use crate::format::header::{self, Identity, put};
 use crate::format::inode::{Dinode, FileType};
+use crate::geometry::tests::sample;
 use crate::journal::Store;
 use crate::units::{Daddr, Ino};
 
@@ -17,37 +18,8 @@ const INO: Ino = Ino(130);
 const FSBLOCKS: u64 = 4096;
 
 fn geometry() -> Geometry {
-    Geometry {
-        blocksize: 1024,
-        blocklog: 10,
-        sectsize: 512,
-        inodesize: 512,
-        inodelog: 9,
-        inopblock: 2,
-        inopblog: 1,
-        agblocks: FSBLOCKS as u32,
-        agblklog: 12,
-        agcount: 1,
-        dblocks: FSBLOCKS,
-        dirblklog: 2,
-        logstart: FsBlock::NULL,
-        logblocks: 0,
-        logsunit_bytes: 1,
-        rootino: Ino(128),
-        rblocks: 0,
-        inoalignmt: 32,
-        spino_align: 16,
-        stripe_unit: 0,
-        imax_pct: 25,
-        uuid: uuid::Uuid::nil(),
-        meta_uuid: [0; 16],
-        version: Version::empty(),
-        features2: Features2::empty(),
-        ro_compat: RoCompat::all(),
-        incompat: Incompat::empty(),
-        log_incompat: LogIncompat::empty(),
-        fname: [0; 12],
-    }
+    let agblocks = FSBLOCKS as u32;
+    Geometry { agblocks, agblklog: 12, dblocks: FSBLOCKS, incompat: Incompat::empty(), ..sample() }
 }
 
 /// Extents of one to three blocks with a hole before every third.

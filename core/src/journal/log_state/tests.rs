@@ -7,10 +7,10 @@ use zerocopy::IntoBytes;
 
 use super::*;
 use crate::device::MemoryDevice;
-use crate::format::features::{Features2, Incompat, LogIncompat, RoCompat, Version};
 use crate::format::header::put;
 use crate::geometry::Geometry;
-use crate::units::{FsBlock, Ino};
+use crate::geometry::tests::sample;
+use crate::units::FsBlock;
 
 const LOG_FSBLOCKS: u32 = 64;
 const LOG_START: u64 = 16;
@@ -19,35 +19,13 @@ const LEN: u32 = LOG_FSBLOCKS * 2;
 
 fn geometry() -> Geometry {
     Geometry {
-        blocksize: 1024,
-        blocklog: 10,
-        sectsize: 512,
-        inodesize: 512,
-        inodelog: 9,
-        inopblock: 2,
-        inopblog: 1,
         agblocks: 128,
         agblklog: 7,
-        agcount: 1,
         dblocks: 128,
-        dirblklog: 2,
         logstart: FsBlock(LOG_START),
         logblocks: LOG_FSBLOCKS,
-        logsunit_bytes: 1,
-        rootino: Ino(128),
-        rblocks: 0,
-        inoalignmt: 32,
-        spino_align: 16,
-        stripe_unit: 0,
-        imax_pct: 25,
         uuid: uuid::Uuid::from_u128(7),
-        meta_uuid: [0; 16],
-        version: Version::empty(),
-        features2: Features2::empty(),
-        ro_compat: RoCompat::all(),
-        incompat: Incompat::empty(),
-        log_incompat: LogIncompat::empty(),
-        fname: [0; 12],
+        ..sample()
     }
 }
 
