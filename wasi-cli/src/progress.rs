@@ -68,7 +68,11 @@ impl Shown {
         }
         let Some(bar) = &self.bar else { return };
         if self.total_bytes.is_none() {
-            bar.set_message(format!("{} in {} files", HumanBytes(self.bytes), self.files));
+            let bytes = HumanBytes(self.bytes);
+            bar.set_message(match self.files {
+                0 => bytes.to_string(),
+                files => format!("{bytes} in {files} files"),
+            });
         }
         bar.set_position(self.bytes);
     }
@@ -77,7 +81,7 @@ impl Shown {
 fn new_bar(total_bytes: Option<u64>) -> ProgressBar {
     let (bar, template) = match total_bytes {
         Some(total) => (ProgressBar::new(total), "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
-        None => (ProgressBar::new_spinner(), "{spinner} {msg} {bytes_per_sec}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {msg}"),
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style)

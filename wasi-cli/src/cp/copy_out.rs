@@ -90,6 +90,7 @@ impl CopyOut<'_> {
             None => Place::Typed(target),
         };
         if stat.file_type != FileType::Directory {
+            self.progress = Progress::new(Some(stat.size));
             return self.file(&source.path, &stat, place);
         }
         let top = if is_dir && inside.is_none() {
