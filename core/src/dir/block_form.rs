@@ -214,7 +214,10 @@ pub(super) fn create(tx: &mut Transaction<'_>, dir: Ino, start: FsBlock, bytes: 
 /// Gives the block back.
 pub(super) fn discard(tx: &mut Transaction<'_>, dir: &Inode) -> Result<()> {
     let locator = locate(tx, dir)?;
-    tx.cancel(locator.daddr, locator.len_bytes);
+    // In pieces, what follows the first of them on the device is somebody else's.
+    if locator.pieces.is_empty() {
+        tx.cancel(locator.daddr, locator.len_bytes);
+    }
     for piece in &locator.pieces {
         tx.cancel(piece.daddr, piece.len_bytes);
     }

@@ -7,11 +7,18 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use super::{DIR, FILE, Shared, assert_sound, contents, fresh, pattern};
+use crate::btree::bmap::Fork;
+use crate::cache::Piece;
 use crate::device::{BlockDevice, DeviceError};
 use crate::dir::edit::shortform_limit;
 use crate::error::{Error, Result};
+use crate::format::BlockKind;
+use crate::format::extent::Extent;
 use crate::format::time::Timestamp;
+use crate::inode::bmap;
+use crate::journal::Locator;
 use crate::space::reserve::is_available;
+use crate::units::{FileBlock, FsBlock, Ino};
 use crate::volume::{OpenOptions, Volume};
 
 /// Some of everything, on a fresh volume.
@@ -335,4 +342,51 @@ fn old_data_behind_the_end_does_not_come_into_view() {
         assert!(contents(&mut device.open(), file) == expected, "{grow}");
         assert_sound(&mut volume);
     }
+}
+
+/// Moves the one block of a directory, of four fsblocks, to other places: first fsblock and length of each.
+fn rehouse(volume: &mut Volume, dir: Ino, places: &[(u64, u32)]) {
+    let mut tx = volume.transaction();
+    let old = bmap::lookup(&mut tx, dir, Fork::Data, FileBlock(0)).expect("lookup").expect("mapped");
+    let geometry = tx.geometry().clone();
+    let at = Locator::new(&[BlockKind::DirBlock], geometry.daddr(old.start), 4096, Some(dir.0));
+    let bytes = tx.read(&at).expect("read").to_vec();
+    bmap::unmap(&mut tx, dir, Fork::Data, FileBlock(0), FileBlock(4)).expect("unmap");
+    tx.cancel(at.daddr, 4096);
+    let (mut file_block, mut pieces) = (FileBlock(0), Vec::new());
+    for &(start, len) in places {
+        let extent = Extent { file_block, start: FsBlock(start), len, unwritten: false };
+        bmap::allocate_exact(&mut tx, dir, Fork::Data, extent).expect("allocate");
+        pieces.push(Piece { daddr: geometry.daddr(extent.start), len_bytes: len * 1024 });
+        file_block = extent.file_end();
+    }
+    // What stands behind the header's own part of the block, which names its address.
+    let block = tx.create(&Locator { daddr: pieces[0].daddr, pieces, ..at });
+    block[48..].copy_from_slice(&bytes[48..]);
+    tx.commit();
+}
+
+#[test]
+fn a_directory_block_in_pieces_goes_without_its_neighbours() {
+    let device = fresh(64, |options| options.block_size = 1024);
+    let mut volume = device.open();
+    let root = volume.root();
+    let long = |n: usize| format!("a name of some length {n}");
+    let dirs = [&b"a"[..], b"b"].map(|name| volume.mkdir(root, name, &DIR).expect("mkdir"));
+    for dir in dirs {
+        for n in 0..20 {
+            volume.create(dir, long(n).as_bytes(), &FILE).expect("create");
+        }
+    }
+    rehouse(&mut volume, dirs[0], &[(2000, 2), (2008, 2)]);
+    rehouse(&mut volume, dirs[1], &[(2002, 4)]);
+    volume.sync().expect("sync");
+    assert_sound(&mut volume);
+    volume.create(dirs[1], b"one more", &FILE).expect("create");
+    for n in 0..20 {
+        volume.unlink(dirs[0], long(n).as_bytes()).expect("unlink");
+    }
+    volume.sync().expect("sync");
+    assert_sound(&mut volume);
+    assert_eq!(device.open().read_dir(dirs[1]).expect("read_dir").len(), 21);
 }
