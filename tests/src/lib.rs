@@ -1,8 +1,22 @@
 //! Harness for the tests that cross crates.
 //!
 //! Linux is the referee: [`referee`] finds what this machine can do (root, loop devices, XFS, the two releases of
-//! xfsprogs), [`populate`] has the kernel fill a volume, [`tree`] takes a snapshot of what a volume shows, and
-//! [`golden`] keeps small images for machines where none of that is possible.
+//! xfsprogs), [`options`] lists the ways to make a volume, [`populate`] has the kernel fill one, [`tree`] and
+//! [`extents`] take snapshots of what a volume shows. [`ops`] makes random operations and does them to a [`model`];
+//! [`session`] does them through xfskit, [`ops::apply_on_mount`] through the kernel. [`golden`] keeps small images for
+//! machines where Linux can't judge; [`mutate`] damages them, [`fuzz`] sees what comes of it, and what ever brought
+//! xfskit down is kept in `crashers/`.
+//!
+//! From the environment:
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `XFSKIT_SEED` | seed of the random tests; each failure names its own |
+//! | `XFSKIT_FUZZ_SECONDS` | budget of the fuzz test, 20 by default |
+//! | `XFSKIT_KEEP` | set: temporary folders stay |
+//! | `XFSKIT_BIN` | the command to test, instead of the one that cargo builds |
+//! | `XFSKIT_XFSPROGS_SID` | folder with a Debian sid that has xfsprogs 7.2 |
+//! | `TMPDIR` | where images go; `target/tmp` by default |
 
 pub mod cli;
 pub mod extents;

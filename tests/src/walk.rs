@@ -24,6 +24,7 @@ pub fn walk(device: impl BlockDevice) {
             }
         }
     }
+    let _ = volume.check(&mut |finding| drop(finding.to_string()));
     for path in
         [&b"/symlinks/good/x"[..], b"/dirs/../files/size-1", b"/symlinks/loop", b"/dirs/of-1200/nothing"]
     {
