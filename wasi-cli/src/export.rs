@@ -138,7 +138,6 @@ impl Export {
                 return pax::append(&mut self.builder, stat, &entry, io::empty())
                     .map_err(|error| Failure::output(&error));
             }
-            self.linked.insert(stat.ino, name.clone());
         }
         let xattrs = xattrs(image, path, stat.ino)?;
         let link = if stat.file_type == FileType::Symlink {
@@ -160,6 +159,10 @@ impl Export {
             failure: None,
         };
         let appended = pax::append(&mut self.builder, stat, &entry, &mut contents);
+        // Only what stands in the archive can be linked to.
+        if stat.nlink > 1 && stat.file_type != FileType::Directory {
+            self.linked.insert(stat.ino, name.clone());
+        }
         match contents.failure.take() {
             Some(error) => {
                 Err(image.fail(path, "cannot read (its place in the archive holds zeros)", &error))

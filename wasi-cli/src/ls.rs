@@ -140,9 +140,9 @@ impl Lister<'_> {
             });
             session.part(outcome)?;
         }
-        if !rows.is_empty() {
-            let image = rows[0].0.clone();
-            self.table(&image, rows.into_iter().map(|(_, row)| row).collect(), false)?;
+        match &mut self.json {
+            Some(json) => json.extend(rows.iter().map(|(image, row)| row.json(image))),
+            None => self.table("", rows.into_iter().map(|(_, row)| row).collect(), false)?,
         }
         Ok(dirs)
     }
