@@ -75,7 +75,7 @@ fn deny(report: &mut Report) -> Result<()> {
 
 fn tests(report: &mut Report, scope: &[&str]) -> Result<()> {
     report.section("tests");
-    report.step("cargo test, every crate", || {
+    report.step("cargo test, every crate (minutes)", || {
         let mut test = run::cargo();
         test.arg("test").args(scope).args(["--", "--show-output"]);
         test.env("XFSKIT_XFSPROGS_SID", setup::new_xfsprogs());
