@@ -164,6 +164,7 @@ fn clones_follow_the_rules_of_linux() {
         (0, 0, 20_000, Some("invalid.argument")),
         (8192, 0, 10_000 - 8192, Some("invalid.argument")),
         (12_288, 0, 0, Some("invalid.argument")),
+        (10_000, 0, 0, None),
         (8192, 28_672, 10_000 - 8192, None),
         (0, 4096, 8192, None),
     ];
