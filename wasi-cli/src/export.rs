@@ -132,12 +132,10 @@ impl Export {
             return Ok(());
         }
         self.progress.file();
-        if stat.nlink > 1 && stat.file_type != FileType::Directory {
-            if let Some(first) = self.linked.get(&stat.ino) {
-                let entry = Entry { path: &name, link: Some(first), is_hard_link: true, xattrs: &[] };
-                return pax::append(&mut self.builder, stat, &entry, io::empty())
-                    .map_err(|error| Failure::output(&error));
-            }
+        if let Some(first) = self.linked.get(&stat.ino) {
+            let entry = Entry { path: &name, link: Some(first), is_hard_link: true, xattrs: &[] };
+            return pax::append(&mut self.builder, stat, &entry, io::empty())
+                .map_err(|error| Failure::output(&error));
         }
         let xattrs = xattrs(image, path, stat.ino)?;
         let link = if stat.file_type == FileType::Symlink {
