@@ -24,7 +24,8 @@ pub(crate) const OVERWRITES: &str = "20000";
 /// The overwrites' seed: the same file blocks on both sides.
 pub(crate) const SEED: &str = "7";
 
-const DIRECTORIES: usize = 200;
+const GROUPS: usize = 10;
+const DIRECTORIES_EACH: usize = 20;
 const FILES_EACH: usize = 100;
 const FILE_BYTES: usize = 4096;
 
@@ -68,7 +69,7 @@ pub(crate) fn mkfs(lab: &Lab) -> Result<(), String> {
     lab.run(lab.host("mkfs.xfs").args(["-q", "-m", "rmapbt=1,reflink=1", "-d", &data]))
 }
 
-/// The tree of small files, each different from the others.
+/// The tree of small files, each different from the others; no directory outgrows the forms that xfskit changes.
 fn make_tree(lab: &Lab) -> Result<(), String> {
     let tree = lab.folder.join(TREE);
     if tree.exists() {
@@ -76,8 +77,9 @@ fn make_tree(lab: &Lab) -> Result<(), String> {
     }
     let partial = lab.folder.join("tree.partial");
     let make = || -> std::io::Result<()> {
-        for directory in 0..DIRECTORIES {
-            let folder = partial.join(format!("directory-{directory:03}"));
+        for directory in 0..GROUPS * DIRECTORIES_EACH {
+            let group = format!("group-{}", directory / DIRECTORIES_EACH);
+            let folder = partial.join(group).join(format!("directory-{directory:03}"));
             fs::create_dir_all(&folder)?;
             for file in 0..FILES_EACH {
                 let line = format!("{directory:03}/{file:03} of the small files\n");
