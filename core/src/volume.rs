@@ -50,7 +50,7 @@ pub struct OpenOptions {
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { read_only: false, cache_bytes: 16 << 20, dirty_bytes: 64 << 20 }
+        Self { read_only: false, cache_bytes: 8 << 20, dirty_bytes: 64 << 20 }
     }
 }
 

@@ -127,7 +127,7 @@ pub fn fix(tx: &mut Transaction<'_>, ag: AgNumber) -> Result<()> {
 
 /// Adds blocks to the list; false when the AG has none. A short list is legal: only a split that finds it empty fails.
 fn refill(tx: &mut Transaction<'_>, ag: AgNumber, wanted: u32) -> Result<bool> {
-    let Some((start, len)) = super::alloc::find(tx, ag, None, wanted)? else { return Ok(false) };
+    let Some((start, len)) = super::alloc::find_at_back(tx, ag, wanted)? else { return Ok(false) };
     free_extents::take(tx, ag, start, len)?;
     rmap::map_raw(tx, ag, &RmapRec::of_volume(start, len, RmapOwner::AG))?;
     for n in 0..len {

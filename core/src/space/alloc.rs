@@ -103,6 +103,31 @@ pub fn smallest_fit(
     Ok(None)
 }
 
+/// Finds up to `want_fsblocks` blocks for a tree or the AGFL: off the back of the best fit.
+///
+/// Files grow at the front of free extents; a single block taken there would tear them apart.
+///
+/// # Errors
+/// Those of reading the trees.
+pub fn find_at_back(
+    tx: &mut Transaction<'_>,
+    ag: AgNumber,
+    want_fsblocks: u32,
+) -> Result<Option<(AgBlock, u32)>> {
+    let mut cursor = Cursor::new(Cntbt(ag));
+    let mut next = cursor.seek_ge(tx, &(want_fsblocks, AgBlock(0)))?;
+    for _ in 0..SEARCH_LIMIT {
+        let Some(rec) = next else { break };
+        for (start, len) in available(tx, ag, &rec)?.into_iter().rev() {
+            if len >= want_fsblocks {
+                return Ok(Some((start.plus(len - want_fsblocks), want_fsblocks)));
+            }
+        }
+        next = cursor.next(tx)?;
+    }
+    largest(tx, ag, want_fsblocks)
+}
+
 /// Finds the longest free piece, cut to `want_fsblocks`.
 fn largest(tx: &mut Transaction<'_>, ag: AgNumber, want_fsblocks: u32) -> Result<Option<(AgBlock, u32)>> {
     let mut cursor = Cursor::new(Cntbt(ag));
@@ -193,19 +218,32 @@ pub fn take(tx: &mut Transaction<'_>, ag: AgNumber, blocks: &RmapRec) -> Result<
     rmap::map(tx, ag, blocks)
 }
 
+/// Takes one block for the bmbt of a fork, in the AG of `near` first, then in the others.
+///
+/// # Errors
+/// [`Error::NoSpace`] when every AG is down to what it keeps in reserve.
+pub fn fork_block(tx: &mut Transaction<'_>, near: FsBlock, owner: RmapOwner, offset: u64) -> Result<FsBlock> {
+    let geometry = shape(tx);
+    for ag in ags_from(&geometry, geometry.split(near).0) {
+        agfl::fix(tx, ag)?;
+        if reserve::usable(tx, ag)? > 0
+            && let Some((start, len)) = find_at_back(tx, ag, 1)?
+        {
+            take(tx, ag, &RmapRec { start, len, owner, offset })?;
+            return Ok(geometry.fsblock(ag, start));
+        }
+    }
+    Err(Error::NoSpace)
+}
+
 /// Takes one block of `ag` for a tree whose growth the AG keeps blocks in reserve for.
 ///
 /// # Errors
 /// [`Error::NoSpace`] when the AG is full.
-pub fn metadata_block(
-    tx: &mut Transaction<'_>,
-    ag: AgNumber,
-    near: Option<AgBlock>,
-    owner: RmapOwner,
-) -> Result<AgBlock> {
+pub fn metadata_block(tx: &mut Transaction<'_>, ag: AgNumber, owner: RmapOwner) -> Result<AgBlock> {
     // Filling the AGFL later would take the very block that is found here.
     agfl::fix(tx, ag)?;
-    let Some((block, _)) = find(tx, ag, near, 1)? else { return Err(Error::NoSpace) };
+    let Some((block, _)) = find_at_back(tx, ag, 1)? else { return Err(Error::NoSpace) };
     take(tx, ag, &RmapRec::of_volume(block, 1, owner))?;
     Ok(block)
 }

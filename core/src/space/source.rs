@@ -104,9 +104,8 @@ impl AgSource {
 }
 
 impl BlockSource for AgSource {
-    fn alloc(&mut self, tx: &mut Transaction<'_>, near: u64) -> Result<u64> {
-        let near = u32::try_from(near).ok().map(AgBlock);
-        let block = alloc::metadata_block(tx, self.ag, near, self.owner())?;
+    fn alloc(&mut self, tx: &mut Transaction<'_>, _near: u64) -> Result<u64> {
+        let block = alloc::metadata_block(tx, self.ag, self.owner())?;
         self.count(tx, 1)?;
         Ok(block.0.into())
     }
@@ -151,9 +150,7 @@ impl BlockSource for ForkSource {
         } else {
             FsBlock(near)
         };
-        let owner = RmapOwner(self.ino.0);
-        let request = alloc::Request { near, want_fsblocks: 1, owner, offset: self.offset() };
-        let (block, _) = alloc::allocate(tx, &request)?;
+        let block = alloc::fork_block(tx, near, RmapOwner(self.ino.0), self.offset())?;
         self.count(tx, 1)?;
         Ok(block.0)
     }
