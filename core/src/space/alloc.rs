@@ -70,7 +70,7 @@ pub fn find(
     if let Some(found) = smallest_fit(tx, ag, want_fsblocks, 1)? {
         return Ok(Some(found));
     }
-    largest(tx, ag, want_fsblocks)
+    Ok(largest(tx, ag, want_fsblocks)?.map(|(start, len)| (start, len.min(want_fsblocks))))
 }
 
 /// Finds exactly `len_fsblocks` free blocks that start at a multiple of `align_fsblocks`.
@@ -125,10 +125,13 @@ pub fn find_at_back(
         }
         next = cursor.next(tx)?;
     }
-    largest(tx, ag, want_fsblocks)
+    Ok(largest(tx, ag, want_fsblocks)?.map(|(start, len)| {
+        let some = len.min(want_fsblocks);
+        (start.plus(len - some), some)
+    }))
 }
 
-/// Finds the longest free piece, cut to `want_fsblocks`.
+/// Finds the longest free piece, or one that is as long as `want_fsblocks` at least.
 fn largest(tx: &mut Transaction<'_>, ag: AgNumber, want_fsblocks: u32) -> Result<Option<(AgBlock, u32)>> {
     let mut cursor = Cursor::new(Cntbt(ag));
     let mut best: Option<(AgBlock, u32)> = None;
@@ -144,7 +147,7 @@ fn largest(tx: &mut Transaction<'_>, ag: AgNumber, want_fsblocks: u32) -> Result
         }
         next = cursor.prev(tx)?;
     }
-    Ok(best.map(|(start, len)| (start, len.min(want_fsblocks))))
+    Ok(best)
 }
 
 /// Every AG once, starting with `first`.
