@@ -104,6 +104,10 @@ fn reservation(geometry: &Geometry, blocks: u64) -> u64 {
     total + 2 * (blocks.div_ceil(u64::from(free_leaf / 2)) + 2)
 }
 
+/// Memory that a file with a single dirty block takes besides that block, in bytes, roughly. With many small files it
+/// adds up to a good part of the bound on dirty memory.
+const FILE_BYTES: usize = 1024;
+
 /// All files with something in memory.
 #[derive(Debug, Default)]
 pub struct Files {
@@ -126,10 +130,10 @@ impl Files {
         self.reserved_fsblocks
     }
 
-    /// Bytes of data in memory, over all files.
+    /// Bytes of data in memory, over all files, with what it takes to keep track of them.
     #[must_use]
     pub fn dirty_bytes(&self) -> usize {
-        self.dirty_bytes
+        self.dirty_bytes + self.files.len() * FILE_BYTES
     }
 
     /// Every file with something in memory, by rising inode number.
