@@ -16,6 +16,7 @@ pub mod features;
 pub mod header;
 pub mod inode;
 pub mod log;
+pub mod log_item;
 pub mod superblock;
 pub mod symlink;
 pub mod time;

@@ -80,6 +80,3 @@ pub struct OpHeader {
 }
 
 const _: () = assert!(size_of::<OpHeader>() == 12);
-
-/// Flag of the operation that says that the volume was unmounted.
-pub const OP_UNMOUNT: u8 = 0x20;

@@ -21,8 +21,9 @@ use crate::format::crc::Crc32c;
 use crate::format::header::be_u32;
 use crate::format::log::{
     EXTENDED_HEADER_CRC_BYTES, HEADER_COVERS_BYTES, HEADER_CRC_BYTES, HEADER_CRC_BYTES_X86, MAX_RECORD_BYTES,
-    OP_UNMOUNT, OpHeader, RECORD_MAGIC, RecordHeader,
+    OpHeader, RECORD_MAGIC, RecordHeader,
 };
+use crate::format::log_item::op_flags;
 use crate::units::Lsn;
 
 /// Bytes of a basic block.
@@ -134,7 +135,8 @@ impl Log<'_> {
         }
         let payload = (last.at + header.header_bb()) % self.blocks;
         let sector = self.read(payload, 1)?;
-        let is_unmount = OpHeader::ref_from_prefix(&sector).is_ok_and(|(op, _)| op.flags & OP_UNMOUNT != 0);
+        let is_unmount =
+            OpHeader::ref_from_prefix(&sector).is_ok_and(|(op, _)| op.flags & op_flags::UNMOUNT != 0);
         if !is_unmount {
             return dirty(not_unmounted);
         }

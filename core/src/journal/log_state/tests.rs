@@ -100,7 +100,7 @@ fn unmounted_is_clean_wherever_the_head_is() {
         let mut log = Writer::new(5, head);
         log.record(0, 3, 4);
         assert!(matches!(log.state(), LogState::Dirty { .. }), "changes at {head}");
-        log.record(OP_UNMOUNT, 1, 1);
+        log.record(op_flags::UNMOUNT, 1, 1);
         let head_lsn = lsn(log.cycle, log.head);
         assert_eq!(log.state(), LogState::Clean { head: head_lsn }, "unmounted at {head}");
         log.record(0, 5, 1);
@@ -119,7 +119,7 @@ fn a_log_of_zeros_is_clean_and_one_without_records_is_not() {
 #[test]
 fn an_unmount_record_that_does_not_reach_the_head_does_not_count() {
     let mut log = Writer::new(5, 20);
-    log.record(OP_UNMOUNT, 1, 1);
+    log.record(op_flags::UNMOUNT, 1, 1);
     log.push([0; BB], false);
     assert!(matches!(log.state(), LogState::Dirty { .. }));
 }
@@ -128,7 +128,7 @@ fn an_unmount_record_that_does_not_reach_the_head_does_not_count() {
 fn a_torn_or_foreign_record_is_no_unmount() {
     for (at, value) in [(32, 1), (304, 1)] {
         let mut log = Writer::new(5, 20);
-        log.record(OP_UNMOUNT, 1, 1);
+        log.record(op_flags::UNMOUNT, 1, 1);
         log.bytes[20 * BB + at] = value;
         assert!(matches!(log.state(), LogState::Dirty { .. }), "byte {at}");
     }
