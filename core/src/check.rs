@@ -45,14 +45,14 @@ use report::Report;
 
 impl Volume {
     /// Checks everything on the volume and hands each finding to `sink`. Nothing is changed, but what waits in memory
-    /// is written first.
+    /// is put in place first.
     ///
     /// # Errors
     /// Those of the device. Damage is not an error but a [`Finding`].
     pub fn check(&mut self, sink: &mut dyn FnMut(Finding)) -> Result<CheckSummary> {
         // What waits in memory must be on the device, or could never get there.
         if self.read_only_reason().is_none() {
-            self.sync()?;
+            self.quiesce()?;
         }
         let store = self.store();
         let log = log_state(store)?;

@@ -244,6 +244,23 @@ impl Geometry {
             && u64::from(agblock.0) + u64::from(len_fsblocks) <= u64::from(self.ag_len(ag))
     }
 
+    /// The cluster that `ino` is in, the unit in which inodes are logged: its disk address, its length in basic blocks,
+    /// and the byte where `ino` starts in it.
+    #[must_use]
+    pub fn inode_cluster(&self, ino: Ino) -> (Daddr, u32, u32) {
+        let (ag, agino) = self.split_ino(ino);
+        let (block, cluster) = (self.agino_block(agino), self.cluster_fsblocks());
+        let daddr = self.ag_daddr(ag, AgBlock(block.0 / cluster * cluster));
+        let boffset = self.ino_byte(ino) - (daddr.0 << 9);
+        (daddr, cluster << (self.blocklog - 9), boffset as u32)
+    }
+
+    /// Length of the internal log in basic blocks; saturates for one that is too long to be used.
+    #[must_use]
+    pub fn log_bb(&self) -> u32 {
+        u32::try_from(u64::from(self.logblocks) << (self.blocklog - 9)).unwrap_or(u32::MAX)
+    }
+
     /// Byte offset of `agblock` in the device.
     #[must_use]
     pub fn ag_byte(&self, ag: AgNumber, agblock: AgBlock) -> u64 {

@@ -109,6 +109,12 @@ impl FileBlock {
 }
 
 impl Lsn {
+    /// The number of a record in `cycle` at basic block `block_bb` of the log.
+    #[must_use]
+    pub const fn new(cycle: u32, block_bb: u32) -> Self {
+        Self(((cycle as u64) << 32) | block_bb as u64)
+    }
+
     /// Cycle of the log in which the record was written.
     #[must_use]
     pub const fn cycle(self) -> u32 {

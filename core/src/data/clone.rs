@@ -49,7 +49,7 @@ pub fn clone_range(store: &mut Store, files: &mut Files, range: CloneRange, now:
     share_blocks(&mut tx, &geometry, &range)?;
     finish_target(&mut tx, &range, now)?;
     check_reserved(&mut tx, files)?;
-    tx.commit();
+    tx.commit()?;
 
     // Staging for blocks that are no longer there is of no use.
     let first = geometry.file_block(range.target_offset);

@@ -37,7 +37,7 @@ pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: 
         core.mtime = time;
         core.ctime = time;
         core.changecount.set(core.changecount.get().wrapping_add(1));
-        tx.commit();
+        tx.commit()?;
     } else {
         drop_behind_end(store, ino, current, until)?;
     }

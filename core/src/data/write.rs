@@ -220,7 +220,7 @@ pub(super) fn drop_behind_end(store: &mut Store, ino: Ino, size: u64, to: FileBl
         }
     }
     if found {
-        tx.commit();
+        tx.commit()?;
     }
     Ok(())
 }

@@ -21,9 +21,6 @@ use crate::units::{AgBlock, FileBlock, FsBlock, Ino};
 /// The kernel's default for the CoW extent size hint, in fsblocks.
 const DEFAULT_COWEXTSIZE: u32 = 32;
 
-/// Changed metadata after which a transaction of writeback ends, in bytes.
-const BATCH_BYTES: usize = 2 << 20;
-
 /// What one transaction of writeback did, to be struck off the file once it commits.
 #[derive(Default)]
 struct Done {
@@ -54,15 +51,14 @@ pub fn writeback(store: &mut Store, files: &mut Files, ino: Ino, thrifty: bool) 
         let mut done = Done { near: file.staging_near, ..Done::default() };
         let outcome = batch(&mut tx, file, ino, Hints { cowextsize }, &mut done)
             .and_then(|()| finish_inode(&mut tx, file, ino, done.until));
+        let outcome = outcome.and_then(|()| tx.commit());
         if let Err(error) = outcome {
-            drop(tx);
             for (_, staging) in &done.staged {
                 let (ag, start) = geometry.split(staging.start);
                 store.promised_mut().remove(ag, start, staging.len);
             }
             return Err(error);
         }
-        tx.commit();
         settle(store, files, &geometry, ino, &done);
     }
     Ok(())
@@ -79,9 +75,8 @@ fn cowextsize(tx: &mut Transaction<'_>, ino: Ino) -> Result<u32> {
 fn batch(tx: &mut Transaction<'_>, file: &File, ino: Ino, hints: Hints, done: &mut Done) -> Result<()> {
     let bs = tx.geometry().blocksize as usize;
     for (start, bytes) in file.dirty.runs() {
-        write_run(tx, file, ino, start, bytes, hints, done)?;
-        done.until = start.plus((bytes.len() / bs) as u64);
-        if tx.changed_blocks() * bs > BATCH_BYTES {
+        done.until = write_run(tx, file, ino, start, bytes, hints, done)?;
+        if tx.is_full() || done.until < start.plus((bytes.len() / bs) as u64) {
             return Ok(());
         }
     }
@@ -89,7 +84,7 @@ fn batch(tx: &mut Transaction<'_>, file: &File, ino: Ino, hints: Hints, done: &m
     Ok(())
 }
 
-/// Writes back one run, extent by extent.
+/// Writes back one run, extent by extent, until the transaction is full; returns where it got to.
 fn write_run(
     tx: &mut Transaction<'_>,
     file: &File,
@@ -98,12 +93,12 @@ fn write_run(
     bytes: &[u8],
     hints: Hints,
     done: &mut Done,
-) -> Result<()> {
+) -> Result<FileBlock> {
     let geometry = tx.geometry().clone();
     let bs = geometry.blocksize as usize;
     let end = start.plus((bytes.len() / bs) as u64);
     let mut at = start;
-    while at < end {
+    while at < end && (at == start || !tx.is_full()) {
         let found = bmap::lookup(tx, ino, Fork::Data, at)?;
         let mapped = found.and_then(|extent| extent.within(at, end));
         let written = match mapped.filter(|extent| extent.file_block == at) {
@@ -115,7 +110,7 @@ fn write_run(
         tx.store().write_data(geometry.byte(written.start), &bytes[from..to])?;
         at = written.file_end();
     }
-    Ok(())
+    Ok(at)
 }
 
 /// Delayed allocation becomes allocation: behind the extent before the hole, or near the inode.

@@ -8,9 +8,9 @@ use crate::btree::bmap::inode_locator;
 use crate::btree::inode::{Finobt, Inobt};
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::btree::{INODES_PER_CHUNK, INODES_PER_HOLEMASK_BIT, InodeRec, RmapOwner, RmapRec};
-use crate::format::inode::{CORE_BYTES, Dinode};
+use crate::format::inode::Dinode;
 use crate::geometry::Geometry;
-use crate::journal::Transaction;
+use crate::journal::{Icreate, Transaction};
 use crate::space::alloc;
 use crate::space::source::{AgSource, AgTree};
 use crate::units::{AgBlock, AgIno, AgNumber};
@@ -30,7 +30,7 @@ pub fn allocate(tx: &mut Transaction<'_>, ag: AgNumber, generation: u32) -> Resu
     if let Some(block) = alloc::allocate_aligned(tx, ag, len, align, RmapOwner::INODES)? {
         let first = geometry.first_agino(block);
         let inodes = len * geometry.inopblock;
-        initialise(tx, ag, first, inodes, generation)?;
+        initialise(tx, ag, first, inodes, generation);
         for start in (first.0..first.0 + inodes).step_by(INODES_PER_CHUNK as usize) {
             add_record(tx, ag, &whole(AgIno(start)))?;
         }
@@ -55,13 +55,14 @@ fn whole(startino: AgIno) -> InodeRec {
     InodeRec { startino, holemask: 0, count, freecount: count, free: u64::MAX }
 }
 
-/// Makes one cluster of inodes where no whole chunk fits; the rest of its chunk stays a hole.
+/// Makes one piece of inodes where no whole chunk fits; the rest of its chunk stays a hole.
 fn allocate_sparse(tx: &mut Transaction<'_>, ag: AgNumber, generation: u32) -> Result<bool> {
     let geometry = tx.geometry().clone();
-    let (piece, align) = (geometry.cluster_fsblocks(), geometry.spino_align);
+    // A piece is as long as its alignment: Linux recovers no others.
+    let (piece, align) = (geometry.spino_align, geometry.spino_align);
     let len = geometry.chunk_fsblocks();
     // Otherwise a piece could cross the border of its chunk.
-    let fits = align > 0 && align.is_multiple_of(piece) && geometry.inoalignmt == len;
+    let fits = align > 0 && align.is_multiple_of(geometry.cluster_fsblocks()) && geometry.inoalignmt == len;
     if len <= piece || !fits {
         return Ok(false);
     }
@@ -76,7 +77,7 @@ fn allocate_sparse(tx: &mut Transaction<'_>, ag: AgNumber, generation: u32) -> R
     }
     let (startino, first) = (geometry.first_agino(window), geometry.first_agino(block));
     let inodes = piece * geometry.inopblock;
-    initialise(tx, ag, first, inodes, generation)?;
+    initialise(tx, ag, first, inodes, generation);
     let rec = sparse_record(startino, first.0 - startino.0, inodes);
     let mut cursor = Cursor::new(Inobt::new(&geometry, ag));
     match cursor.seek_le(tx, &startino)?.filter(|old| old.startino == startino) {
@@ -144,24 +145,18 @@ fn count(tx: &mut Transaction<'_>, ag: AgNumber, newino: AgIno, inodes: u32) -> 
 }
 
 /// Writes fresh free inodes.
-fn initialise(
-    tx: &mut Transaction<'_>,
-    ag: AgNumber,
-    first: AgIno,
-    inodes: u32,
-    generation: u32,
-) -> Result<()> {
+fn initialise(tx: &mut Transaction<'_>, ag: AgNumber, first: AgIno, inodes: u32, generation: u32) {
+    let (agblock, len_fsblocks) = (tx.geometry().agino_block(first), inodes / tx.geometry().inopblock);
+    tx.note_inodes_made(Icreate { ag, agblock, len_fsblocks, generation });
     for agino in first.0..first.0 + inodes {
         let ino = tx.geometry().ino(ag, AgIno(agino));
         let at = inode_locator(tx.geometry(), ino);
-        tx.create(&at);
-        let core =
-            Dinode::mut_from_prefix(tx.modify(&at, 0..CORE_BYTES)?).expect("an inode holds its core").0;
+        // Just what recovery makes of it, so that nothing more has to go into the log.
+        let core = Dinode::mut_from_prefix(tx.create(&at)).expect("an inode holds its core").0;
         core.version = 3;
         core.gen_.set(generation);
         core.next_unlinked.set(u32::MAX);
     }
-    Ok(())
 }
 
 /// Gives back a chunk that nobody is left in. `old` is its record in the trees, `now` the state that it came to.
@@ -203,8 +198,11 @@ fn free_blocks(tx: &mut Transaction<'_>, ag: AgNumber, geometry: &Geometry, rec:
         let run = (block..len).take_while(|&b| exists(b)).count() as u32;
         if run > 0 {
             let start = first.plus(block);
-            let daddr = geometry.ag_daddr(ag, start);
-            tx.cancel(daddr, run << geometry.blocklog);
+            // Cluster by cluster, since that is how inodes are logged.
+            let cluster = geometry.cluster_fsblocks();
+            for at in (start.0..start.0 + run).step_by(cluster as usize) {
+                tx.cancel(geometry.ag_daddr(ag, AgBlock(at)), cluster << geometry.blocklog);
+            }
             alloc::free(tx, ag, &RmapRec::of_volume(start, run, RmapOwner::INODES))?;
         }
         block += run.max(1);

@@ -89,7 +89,7 @@ impl Log<'_> {
     fn state(&mut self) -> Result<LogState> {
         let (first, last) = (self.cycle(0)?, self.cycle(self.blocks - 1)?);
         if first == 0 {
-            return Ok(LogState::Clean { head: lsn(1, 0) });
+            return Ok(LogState::Clean { head: Lsn::new(1, 0) });
         }
         let head = if first == last { 0 } else { self.end_of_cycle(first)? };
         self.judge(first, head)
@@ -109,7 +109,7 @@ impl Log<'_> {
     fn judge(&mut self, first_cycle: u32, head: u32) -> Result<LogState> {
         let Some(last) = self.record_before(head)? else {
             let reason = String::from("no record before the head of the log");
-            return Ok(LogState::Dirty { reason, head: lsn(first_cycle, head), tail: None });
+            return Ok(LogState::Dirty { reason, head: Lsn::new(first_cycle, head), tail: None });
         };
         let header = &last.header;
         let cycle = if head == 0 || head <= last.at {
@@ -117,7 +117,7 @@ impl Log<'_> {
         } else {
             header.cycle.get()
         };
-        let head_lsn = lsn(cycle, head);
+        let head_lsn = Lsn::new(cycle, head);
         let dirty = |reason: String| {
             let tail = Some(Lsn(header.tail_lsn.get()));
             Ok(LogState::Dirty { reason, head: head_lsn, tail })
@@ -215,10 +215,6 @@ impl Log<'_> {
 
 /// Basic blocks that a scan reads at once.
 const CHUNK_BB: u32 = 512;
-
-const fn lsn(cycle: u32, block: u32) -> Lsn {
-    Lsn(((cycle as u64) << 32) | block as u64)
-}
 
 fn cycle_of(sector: &[u8]) -> u32 {
     match be_u32(sector, 0) {

@@ -1,29 +1,27 @@
 //! The volume's blocks below transactions: device, cache, superblock, and what waits to become durable.
 
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use zerocopy::{FromBytes, IntoBytes};
+use hashbrown::HashSet;
+use zerocopy::FromBytes;
 
 use super::extent_set::ExtentSet;
+use super::items::{Done, Icreate, Pending, PendingBlock};
+use super::log::Log;
 use super::transaction::Locator;
 use crate::cache::{Block, Cache, Piece};
-use crate::device::{BlockDevice, DeviceError, read_vec};
+use crate::device::{BlockDevice, read_vec};
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::BlockKind;
-use crate::format::features::Incompat;
 use crate::format::header::{self, Identity};
 use crate::format::superblock::RawSuperblock;
 use crate::geometry::Geometry;
-use crate::units::{AgBlock, Daddr, Ino};
+use crate::units::{AgBlock, Daddr, Ino, Lsn};
 
-/// Largest single write of metadata, in bytes: neighbouring blocks are gathered up to this.
-const GATHER_BYTES: usize = 1 << 20;
-
-/// `sb_qflags` bits that say that the quota counts are right.
-const QUOTA_CHECKED: u16 = 0x4 | 0x100 | 0x400;
+mod force;
 
 /// The volume's summary counters, or changes to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,15 +51,39 @@ pub struct Store {
     device: Box<dyn BlockDevice>,
     geometry: Arc<Geometry>,
     cache: Cache,
-    /// The primary superblock's whole sector, as last read or written, without the flag that marks a checkpoint.
+    /// The primary superblock's whole sector, as last read or written.
     superblock: Vec<u8>,
     counters: Counters,
     busy: ExtentSet,
     promised: ExtentSet,
     /// File data was written since the device was last flushed.
     data_in_flight: bool,
-    superblock_dirty: bool,
+    /// Committed changes that are not in the log yet.
+    pending: Pending,
+    /// Blocks that the log holds, or will hold, all of since blocks were last put in place.
+    imaged: HashSet<Daddr>,
+    /// `None` where nothing may be changed.
+    log: Option<Log>,
+    /// Start of the first checkpoint with changes that are not in place yet.
+    oldest: Option<Lsn>,
+    /// Intents that are in the log without their done items: the tail stays before them.
+    intents: Vec<PendingIntent>,
+    /// The log ends with the record of an unmount, and the superblock's counters are right.
+    is_quiet: bool,
+    /// For the next checkpoint.
+    tid: u32,
     shutdown: Option<String>,
+}
+
+/// An intent in the log that is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingIntent {
+    /// Type of its item.
+    pub intent: u16,
+    /// Its id.
+    pub id: u64,
+    /// Start of the checkpoint that it is in.
+    pub lsn: Lsn,
 }
 
 impl Store {
@@ -82,7 +104,13 @@ impl Store {
             busy: ExtentSet::default(),
             promised: ExtentSet::default(),
             data_in_flight: false,
-            superblock_dirty: false,
+            pending: Pending::default(),
+            imaged: HashSet::new(),
+            log: None,
+            oldest: None,
+            intents: Vec::new(),
+            is_quiet: true,
+            tid: 1,
             shutdown: None,
         };
         let raw = store.raw_superblock();
@@ -143,16 +171,10 @@ impl Store {
         self.device
     }
 
-    /// Bytes of committed metadata that wait for a checkpoint.
+    /// Bytes of committed metadata that is not in place yet.
     #[must_use]
     pub fn dirty_bytes(&self) -> usize {
         self.cache.dirty_bytes()
-    }
-
-    /// Whether anything waits for a checkpoint.
-    #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.data_in_flight || self.superblock_dirty || self.cache.dirty_bytes() > 0
     }
 
     /// Refuses when an earlier failure left the volume unable to take changes.
@@ -174,7 +196,7 @@ impl Store {
         Ok(self.device.read_at(offset, buf)?)
     }
 
-    /// Writes file data at byte `offset` of the device. The next checkpoint makes it durable before any metadata.
+    /// Writes file data at byte `offset` of the device. It is durable before any transaction that commits later.
     ///
     /// # Errors
     /// Those of the device.
@@ -265,134 +287,50 @@ impl Store {
         Ok(())
     }
 
-    /// Takes the changes of a transaction into the volume.
-    pub(super) fn publish(
-        &mut self,
-        blocks: impl Iterator<Item = (Daddr, Arc<Block>)>,
-        cancelled: &[Piece],
-        freed: &ExtentSet,
-        counters: &Counters,
-    ) {
+    /// Forgets freed buffers, their changes included.
+    pub(super) fn forget(&mut self, cancelled: &[Piece]) {
         for piece in cancelled {
             for bb in 0..header::basic_blocks(piece.len_bytes as usize) {
-                self.cache.remove(Daddr(piece.daddr.0 + bb));
+                let daddr = Daddr(piece.daddr.0 + bb);
+                self.cache.remove(daddr);
+                self.pending.forget(daddr);
+                self.imaged.remove(&daddr);
             }
+            self.pending.cancel(piece.daddr, piece.len_bytes);
         }
-        for (daddr, block) in blocks {
-            self.cache.insert_dirty(daddr, block);
-        }
+    }
+
+    /// Takes a changed block of a transaction into the volume.
+    pub(super) fn publish(&mut self, daddr: Daddr, block: Arc<Block>, item: PendingBlock) {
+        let item = if self.imaged.insert(daddr) { item.whole(block.bytes.len()) } else { item };
+        self.cache.insert_dirty(daddr, block);
+        self.pending.change(daddr, item);
+    }
+
+    /// Takes what else a transaction did into the volume.
+    pub(super) fn note(
+        &mut self,
+        freed: &ExtentSet,
+        counters: &Counters,
+        icreates: Vec<Icreate>,
+        dones: Vec<Done>,
+    ) {
         for (ag, start, len) in freed.iter() {
             self.busy.insert(ag, start, len);
         }
-        if *counters != Counters::default() {
-            self.counters = self.counters.plus(counters);
-            self.superblock_dirty = true;
+        self.counters = self.counters.plus(counters);
+        for chunk in icreates {
+            self.pending.icreate(chunk);
         }
-    }
-
-    /// Makes every committed transaction durable.
-    ///
-    /// # Errors
-    /// Those of the device. Once metadata may have been written in part, the volume refuses further changes.
-    pub fn checkpoint(&mut self) -> Result<()> {
-        self.check_alive()?;
-        if !self.is_dirty() {
-            return Ok(());
+        for done in dones {
+            self.pending.done(done);
         }
-        let outcome = self.write_in_place();
-        if let Err(error) = &outcome {
-            self.shutdown = Some(error.to_string());
-        }
-        outcome
-    }
-
-    fn write_in_place(&mut self) -> Result<()> {
-        if self.cache.dirty_bytes() > 0 {
-            // The flag goes out with the data, so that one flush covers both.
-            self.write_superblock(true)?;
-            self.device.flush()?;
-            self.write_dirty_blocks()?;
-            self.superblock_dirty = true;
-        }
-        self.device.flush()?;
-        if self.superblock_dirty {
-            self.store_counters();
-            self.write_superblock(false)?;
-            self.device.flush()?;
-        }
-        self.cache.mark_clean();
-        self.busy.clear();
-        self.data_in_flight = false;
-        self.superblock_dirty = false;
-        Ok(())
-    }
-
-    fn store_counters(&mut self) {
-        let counters = self.counters;
-        let unsigned = |value: i64| u64::try_from(value).unwrap_or(0).into();
-        let raw =
-            RawSuperblock::mut_from_prefix(&mut self.superblock).expect("a sector holds a superblock").0;
-        raw.icount = unsigned(counters.icount);
-        raw.ifree = unsigned(counters.ifree);
-        raw.fdblocks = unsigned(counters.fdblocks);
-        // Quota counts are not kept, so the next mount with quota has to count again.
-        raw.qflags = (raw.qflags.get() & !QUOTA_CHECKED).into();
-    }
-
-    fn write_superblock(&mut self, changing: bool) -> Result<()> {
-        let mut sector = self.superblock.clone();
-        if changing {
-            let raw = RawSuperblock::mut_from_prefix(&mut sector).expect("a sector holds a superblock").0;
-            raw.features_incompat = (raw.features_incompat.get() | Incompat::NEEDSREPAIR.bits()).into();
-        }
-        header::seal(BlockKind::Superblock, sector.as_mut_bytes());
-        Ok(self.device.write_at(0, &sector)?)
-    }
-
-    fn write_dirty_blocks(&mut self) -> Result<()> {
-        let mut pieces = Vec::new();
-        for (_, block) in self.cache.dirty_blocks() {
-            let mut bytes = block.bytes.clone();
-            header::seal(block.kind, &mut bytes);
-            let mut rest = bytes.as_slice();
-            for piece in &block.pieces {
-                let (now, later) = rest.split_at(piece.len_bytes as usize);
-                pieces.push((piece.daddr, now.to_vec()));
-                rest = later;
-            }
-            if pieces.len() >= 4096 {
-                write_gathered(&mut *self.device, &mut pieces)?;
-            }
-        }
-        Ok(write_gathered(&mut *self.device, &mut pieces)?)
     }
 }
 
 fn inode_block(daddr: Daddr, inode: &[u8]) -> Arc<Block> {
     let pieces = alloc::vec![Piece { daddr, len_bytes: inode.len() as u32 }];
     Arc::new(Block { kind: BlockKind::Inode, pieces, bytes: inode.to_vec() })
-}
-
-/// Writes pieces in order of address, neighbours together.
-fn write_gathered(
-    device: &mut dyn BlockDevice,
-    pieces: &mut Vec<(Daddr, Vec<u8>)>,
-) -> Result<(), DeviceError> {
-    pieces.sort_by_key(|&(daddr, _)| daddr);
-    let mut run: Vec<u8> = Vec::new();
-    let mut start = 0_u64;
-    for (daddr, bytes) in pieces.drain(..) {
-        let at = daddr.0 << 9;
-        if !run.is_empty() && (start + run.len() as u64 != at || run.len() + bytes.len() > GATHER_BYTES) {
-            device.write_at(start, &run)?;
-            run.clear();
-        }
-        if run.is_empty() {
-            start = at;
-        }
-        run.extend_from_slice(&bytes);
-    }
-    if run.is_empty() { Ok(()) } else { device.write_at(start, &run) }
 }
 
 fn check_kind(geometry: &Geometry, block: &Block, at: &Locator) -> Result<()> {

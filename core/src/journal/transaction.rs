@@ -7,11 +7,13 @@ use core::ops::Range;
 use hashbrown::HashMap;
 
 use super::extent_set::ExtentSet;
+use super::items::{Done, ITEM_BYTES, Icreate, PendingBlock};
 use super::store::{Counters, Store};
 use crate::cache::{Block, Piece};
 use crate::error::Result;
 use crate::format::BlockKind;
-use crate::format::header::{self, Identity};
+use crate::format::header::{self, Identity, be_u32};
+use crate::format::inode::Dinode;
 use crate::geometry::Geometry;
 use crate::units::{AgBlock, AgNumber, Daddr};
 
@@ -46,6 +48,37 @@ struct Changed {
     block: Arc<Block>,
     /// Bit i: bytes `128 * i ..` changed. What a buffer log item will carry.
     dirty: Vec<u64>,
+    /// An inode that is as the making of its chunk left it.
+    fresh: bool,
+    /// `di_next_unlinked` of an inode before this transaction.
+    next_unlinked: u32,
+}
+
+impl Changed {
+    fn new(block: Arc<Block>, fresh: bool) -> Self {
+        let dirty = alloc::vec![0; block.bytes.len().div_ceil(CHUNK_BYTES * 64)];
+        let next_unlinked = if fresh { u32::MAX } else { next_unlinked(&block) };
+        Self { block, dirty, fresh, next_unlinked }
+    }
+
+    /// What it takes in the log, in bytes, at most: it may be logged whole.
+    fn log_bytes(&self) -> usize {
+        ITEM_BYTES + if self.fresh { 0 } else { self.block.bytes.len() * 9 / 8 }
+    }
+
+    /// What the next checkpoint will say of it.
+    fn into_pending(self) -> (Arc<Block>, PendingBlock) {
+        let unlinked = next_unlinked(&self.block) != self.next_unlinked;
+        let chunks = if self.fresh { Vec::new() } else { self.dirty };
+        (self.block, PendingBlock::new(chunks, self.fresh, unlinked))
+    }
+}
+
+fn next_unlinked(block: &Block) -> u32 {
+    match block.kind {
+        BlockKind::Inode => be_u32(&block.bytes, core::mem::offset_of!(Dinode, next_unlinked)),
+        _ => 0,
+    }
 }
 
 /// One changed block, as a buffer log item describes it.
@@ -69,6 +102,10 @@ pub struct Transaction<'s> {
     cancelled: Vec<Piece>,
     freed: ExtentSet,
     counters: Counters,
+    icreates: Vec<Icreate>,
+    dones: Vec<Done>,
+    /// What all of it takes in the log, in bytes, at most.
+    log_bytes: usize,
 }
 
 impl<'s> Transaction<'s> {
@@ -80,6 +117,9 @@ impl<'s> Transaction<'s> {
             cancelled: Vec::new(),
             freed: ExtentSet::default(),
             counters: Counters::default(),
+            icreates: Vec::new(),
+            dones: Vec::new(),
+            log_bytes: 0,
         }
     }
 
@@ -135,11 +175,15 @@ impl<'s> Transaction<'s> {
     pub fn modify(&mut self, at: &Locator, range: Range<usize>) -> Result<&mut [u8]> {
         if !self.changed.contains_key(&at.daddr) {
             let block = Arc::clone(self.store.load(at)?);
-            let dirty = alloc::vec![0; block.bytes.len().div_ceil(CHUNK_BYTES * 64)];
-            self.changed.insert(at.daddr, Changed { block, dirty });
+            self.insert(at.daddr, Changed::new(block, false));
         }
         let changed = self.changed.get_mut(&at.daddr).expect("inserted above");
-        mark(&mut changed.dirty, range);
+        self.log_bytes -= changed.log_bytes();
+        // An inode goes into the log as a whole.
+        let whole = 0..changed.block.bytes.len();
+        changed.fresh = false;
+        mark(&mut changed.dirty, if changed.block.kind == BlockKind::Inode { whole } else { range });
+        self.log_bytes += changed.log_bytes();
         Ok(&mut Arc::make_mut(&mut changed.block).bytes)
     }
 
@@ -158,26 +202,53 @@ impl<'s> Transaction<'s> {
         Ok(())
     }
 
+    fn insert(&mut self, daddr: Daddr, changed: Changed) -> &mut Changed {
+        self.log_bytes += changed.log_bytes();
+        if let Some(old) = self.changed.remove(&daddr) {
+            self.log_bytes -= old.log_bytes();
+        }
+        self.changed.entry(daddr).insert(changed).into_mut()
+    }
+
     /// Makes a fresh block of the first of `at.kinds`: zeros behind a filled-in header.
+    ///
+    /// Inodes are made by the chunk, which [`Transaction::note_inodes_made`] puts into the log; what the caller writes
+    /// into the bytes that are handed out here must be what recovery makes of that.
     pub fn create(&mut self, at: &Locator) -> &mut [u8] {
         let kind = at.kinds[0];
         let len = at.len_bytes as usize;
         let mut bytes = alloc::vec![0; len];
         let identity = Identity { uuid: &self.store.geometry().meta_uuid, daddr: at.daddr, owner: at.owner };
         header::initialise(kind, &mut bytes, &identity);
-        let mut dirty = alloc::vec![0; len.div_ceil(CHUNK_BYTES * 64)];
-        mark(&mut dirty, 0..len);
         let block = Arc::new(Block { kind, pieces: pieces_of(at), bytes });
-        let changed = Changed { block, dirty };
-        let entry = self.changed.entry(at.daddr).insert(changed);
-        &mut Arc::make_mut(&mut entry.into_mut().block).bytes
+        let mut changed = Changed::new(block, kind == BlockKind::Inode);
+        mark(&mut changed.dirty, 0..len);
+        &mut Arc::make_mut(&mut self.insert(at.daddr, changed).block).bytes
     }
 
-    /// Forgets the metadata in `len_bytes` bytes from `daddr` on: its blocks were freed.
+    /// Says that a chunk of inodes, or a piece of one, was made.
+    pub fn note_inodes_made(&mut self, chunk: Icreate) {
+        self.log_bytes += ITEM_BYTES;
+        self.icreates.push(chunk);
+    }
+
+    /// Says that an intent that a host left in the log is done with this transaction.
+    pub fn note_done(&mut self, done: Done) {
+        self.log_bytes += ITEM_BYTES + done.extents.len() * 16;
+        self.dones.push(done);
+    }
+
+    /// Forgets a buffer of metadata, `len_bytes` bytes from `daddr` on: its blocks were freed.
+    ///
+    /// The length must be the one that changes of the buffer were logged with (that of a directory block, of a cluster
+    /// of inodes), or recovery would not recognise it.
     pub fn cancel(&mut self, daddr: Daddr, len_bytes: u32) {
         for bb in 0..header::basic_blocks(len_bytes as usize) {
-            self.changed.remove(&Daddr(daddr.0 + bb));
+            if let Some(changed) = self.changed.remove(&Daddr(daddr.0 + bb)) {
+                self.log_bytes -= changed.log_bytes();
+            }
         }
+        self.log_bytes += ITEM_BYTES;
         self.cancelled.push(Piece { daddr, len_bytes });
     }
 
@@ -213,12 +284,34 @@ impl<'s> Transaction<'s> {
         })
     }
 
+    /// What the transaction takes in the log, in bytes, at most.
+    #[must_use]
+    pub fn log_bytes(&self) -> usize {
+        self.log_bytes
+    }
+
+    /// Whether an operation that can go on in another transaction should: this one has its share of the log.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.log_bytes >= self.store.transaction_bytes()
+    }
+
     /// Publishes every change. From here on they are part of the volume in memory, and durable after the next
-    /// [`Store::checkpoint`].
-    pub fn commit(self) {
-        let Self { store, changed, cancelled, freed, counters } = self;
-        let blocks = changed.into_iter().map(|(daddr, changed)| (daddr, changed.block));
-        store.publish(blocks, &cancelled, &freed, &counters);
+    /// [`Store::force`].
+    ///
+    /// # Errors
+    /// Those of making room for it in the log; [`Error::Unsupported`](crate::Error::Unsupported) when the log could
+    /// never hold it. Nothing of it has happened then.
+    pub fn commit(self) -> Result<()> {
+        self.store.make_room(self.log_bytes)?;
+        let Self { store, changed, cancelled, freed, counters, icreates, dones, .. } = self;
+        store.forget(&cancelled);
+        for (daddr, changed) in changed {
+            let (block, item) = changed.into_pending();
+            store.publish(daddr, block, item);
+        }
+        store.note(&freed, &counters, icreates, dones);
+        Ok(())
     }
 }
 
@@ -268,7 +361,7 @@ mod tests {
         let mut tx = Transaction::new(&mut store);
         tx.create(&locator());
         assert_eq!(chunks(&tx), [0, 1, 2, 3, 4, 5, 6, 7], "a new block changed as a whole");
-        tx.commit();
+        tx.commit().expect("commits");
         let mut tx = Transaction::new(&mut store);
         tx.modify(&locator(), 130..131).expect("cached")[130] = 1;
         tx.modify(&locator(), 500..520).expect("cached")[510] = 1;
@@ -282,7 +375,7 @@ mod tests {
         let mut store = store();
         let mut tx = Transaction::new(&mut store);
         tx.create(&locator());
-        tx.commit();
+        tx.commit().expect("commits");
         let mut tx = Transaction::new(&mut store);
         let mut bytes = tx.read(&locator()).expect("cached").to_vec();
         bytes[300] = 9;
@@ -295,7 +388,7 @@ mod tests {
         let mut store = store();
         let mut tx = Transaction::new(&mut store);
         tx.create(&locator());
-        tx.commit();
+        tx.commit().expect("commits");
         let mut tx = Transaction::new(&mut store);
         tx.modify(&locator(), 100..200).expect("cached").fill(7);
         tx.note_freed(AgNumber(0), AgBlock(50), 3);
@@ -312,11 +405,11 @@ mod tests {
         let mut store = store();
         let mut tx = Transaction::new(&mut store);
         tx.create(&locator());
-        tx.commit();
+        tx.commit().expect("commits");
         assert!(store.dirty_bytes() > 0);
         let mut tx = Transaction::new(&mut store);
         tx.cancel(AT, 1024);
-        tx.commit();
+        tx.commit().expect("commits");
         assert_eq!(store.dirty_bytes(), 0);
     }
 }

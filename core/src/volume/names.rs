@@ -63,13 +63,12 @@ impl Volume {
             edit::add(&mut tx, &parent, &NewName { name, ino, file_type })?;
             touch_dir(&mut tx, dir, i32::from(file_type == FileType::Directory), now)?;
             check_reserved(&mut tx, &volume.files)?;
-            tx.commit();
+            tx.commit()?;
             Ok(ino)
         })?;
         // Not before: a call that is repeated must look for the same place.
         self.seed = seed;
         self.dir_rotor = self.dir_rotor.wrapping_add(u32::from(file_type == FileType::Directory));
-        self.after_commit()?;
         Ok(ino)
     }
 
@@ -124,11 +123,11 @@ impl Volume {
             if nlink == 0 {
                 inactivate(&mut tx, ino)?;
             }
-            tx.commit();
+            tx.commit()?;
             if nlink == 0 {
                 volume.forget_file(ino);
             }
-            volume.after_commit()
+            Ok(())
         })
     }
 

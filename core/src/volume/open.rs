@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use super::OpenOptions;
 use crate::error::Result;
 use crate::format::features::{Incompat, unknown_bits};
-use crate::journal::Store;
 use crate::journal::log_state::{LogState, log_state};
+use crate::journal::{Position, Store};
 
 /// `sb_flags` bit of a volume that was made read-only.
 const SB_READ_ONLY: u8 = 1;
@@ -60,7 +60,7 @@ impl Policy {
 
     fn look_at_log(&mut self, store: &mut Store) -> Result<()> {
         match log_state(store)? {
-            LogState::Clean { .. } => {}
+            LogState::Clean { head } => store.set_log(Position::clean(head), Vec::new()),
             LogState::Dirty { reason, .. } => {
                 self.has_stale_counters = true;
                 self.warn(format!("dirty log: {reason}"));

@@ -19,9 +19,6 @@ use crate::units::Ino;
 /// Bytes of a large write that go through the pipeline at once.
 const WRITE_STEP_BYTES: usize = 4 << 20;
 
-/// Committed metadata that waits in memory before it is put in place, in bytes.
-const METADATA_BYTES: usize = 16 << 20;
-
 /// Attributes to change; `None` leaves one as it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SetAttributes {
@@ -70,22 +67,17 @@ impl Volume {
     /// Turns reservations into blocks, gives up promises, and makes freed blocks free for good.
     fn free_held_space(&mut self) -> Result<()> {
         self.drop_promises();
-        self.store.checkpoint()?;
+        self.store.force()?;
         for ino in self.files.inodes() {
             writeback(&mut self.store, &mut self.files, ino, true)?;
         }
         self.drop_promises();
-        self.store.checkpoint()
+        self.store.force()
     }
 
     fn drop_promises(&mut self) {
         self.files.forget_staging();
         self.store.promised_mut().clear();
-    }
-
-    /// Keeps committed metadata within its bound.
-    pub(super) fn after_commit(&mut self) -> Result<()> {
-        if self.store.dirty_bytes() > METADATA_BYTES { self.store.checkpoint() } else { Ok(()) }
     }
 
     /// Writes to a file. The data is on the device after [`Volume::fsync`] or [`Volume::sync`].
@@ -146,8 +138,7 @@ impl Volume {
             return Err(Mistake::NotPermitted("file is append-only").into());
         }
         let now = self.now;
-        self.with_space(|volume| truncate(&mut volume.store, &mut volume.files, ino, size, now))?;
-        self.after_commit()
+        self.with_space(|volume| truncate(&mut volume.store, &mut volume.files, ino, size, now))
     }
 
     /// Changes attributes of an inode.
@@ -184,13 +175,13 @@ impl Volume {
         }
         core.ctime = core.encode_time(now);
         core.changecount.set(core.changecount.get().wrapping_add(1));
-        tx.commit();
+        tx.commit()?;
         if set.mtime.is_some() && self.files.get(ino).is_some() {
             // A time set by hand holds, whenever the data gets to the device.
             let geometry = self.store.geometry().clone();
             self.files.change(&geometry, ino, 0, |file| file.modified = None);
         }
-        self.after_commit()
+        Ok(())
     }
 
     /// Makes `target` a clone of `source`: all of its blocks are shared.
@@ -221,8 +212,7 @@ impl Volume {
         }
         let range = CloneRange { source, source_offset, target, target_offset, len_bytes: len };
         let now = self.now;
-        self.with_space(|volume| clone_range(&mut volume.store, &mut volume.files, range, now))?;
-        self.after_commit()
+        self.with_space(|volume| clone_range(&mut volume.store, &mut volume.files, range, now))
     }
 
     /// Gives all dirty data of a file blocks and writes it there. Durable only after a sync.
@@ -238,12 +228,12 @@ impl Volume {
             // Space was reserved, so it is there: but it may be busy, or promised to others.
             Err(Error::NoSpace) => {
                 self.drop_promises();
-                self.store.checkpoint()?;
+                self.store.force()?;
                 writeback(&mut self.store, &mut self.files, ino, true)?;
             }
             outcome => outcome?,
         }
-        self.after_commit()
+        Ok(())
     }
 
     fn writeback_all(&mut self) -> Result<()> {
@@ -259,7 +249,7 @@ impl Volume {
     /// Those of the device; corruption.
     pub fn fsync(&mut self, ino: Ino) -> Result<()> {
         self.writeback(ino)?;
-        self.store.checkpoint()
+        self.store.force()
     }
 
     /// Makes everything durable.
@@ -268,16 +258,25 @@ impl Volume {
     /// Those of the device; corruption.
     pub fn sync(&mut self) -> Result<()> {
         self.writeback_all()?;
-        self.store.checkpoint()
+        self.store.force()
     }
 
-    /// Makes everything durable and gives the device back.
+    /// Makes everything durable and in place, and the log clean: what an unmount does, but the volume stays open.
     ///
     /// # Errors
-    /// Those of [`Volume::sync`]. The device is gone then; open it again to see what is on it.
+    /// Those of the device; corruption.
+    pub fn quiesce(&mut self) -> Result<()> {
+        self.writeback_all()?;
+        self.store.quiesce()
+    }
+
+    /// Makes everything durable and in place, the log clean, and gives the device back.
+    ///
+    /// # Errors
+    /// Those of [`Volume::quiesce`]. The device is gone then; open it again to see what is on it.
     pub fn close(mut self) -> Result<Box<dyn BlockDevice>> {
         if self.read_only.is_none() {
-            self.sync()?;
+            self.quiesce()?;
         }
         Ok(self.store.into_device())
     }

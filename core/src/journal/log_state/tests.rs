@@ -101,7 +101,7 @@ fn unmounted_is_clean_wherever_the_head_is() {
         log.record(0, 3, 4);
         assert!(matches!(log.state(), LogState::Dirty { .. }), "changes at {head}");
         log.record(op_flags::UNMOUNT, 1, 1);
-        let head_lsn = lsn(log.cycle, log.head);
+        let head_lsn = Lsn::new(log.cycle, log.head);
         assert_eq!(log.state(), LogState::Clean { head: head_lsn }, "unmounted at {head}");
         log.record(0, 5, 1);
         assert!(matches!(log.state(), LogState::Dirty { tail: Some(_), .. }), "changes again at {head}");
@@ -112,7 +112,7 @@ fn unmounted_is_clean_wherever_the_head_is() {
 fn a_log_of_zeros_is_clean_and_one_without_records_is_not() {
     let mut log = Writer::new(1, 0);
     log.bytes.fill(0);
-    assert_eq!(log.state(), LogState::Clean { head: lsn(1, 0) });
+    assert_eq!(log.state(), LogState::Clean { head: Lsn::new(1, 0) });
     assert!(matches!(Writer::new(3, 17).state(), LogState::Dirty { tail: None, .. }));
 }
 

@@ -319,7 +319,7 @@ fn old_data_behind_the_end_does_not_come_into_view() {
         // As old kernels may leave it: blocks behind the end, not marked as unwritten.
         let mut tx = volume.transaction();
         crate::inode::core::core_mut(&mut tx, file).expect("core").size.set(5000);
-        tx.commit();
+        tx.commit().expect("commits");
         let mut expected = pattern(1, 5000);
         match grow {
             0 => {
@@ -363,7 +363,7 @@ fn rehouse(volume: &mut Volume, dir: Ino, places: &[(u64, u32)]) {
     // What stands behind the header's own part of the block, which names its address.
     let block = tx.create(&Locator { daddr: pieces[0].daddr, pieces, ..at });
     block[48..].copy_from_slice(&bytes[48..]);
-    tx.commit();
+    tx.commit().expect("commits");
 }
 
 #[test]

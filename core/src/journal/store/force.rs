@@ -1,0 +1,247 @@
+//! From memory into the log, and from there into place.
+//!
+//! Invariants kept here:
+//! * file data is durable before the checkpoint that shows it is written;
+//! * a block goes in place only when all its committed changes are durable in the log, so after a force. All blocks go
+//!   together, and then nothing in the log is needed any more;
+//! * the first item of a block since blocks were last put in place carries all of it, and no block is stamped with an
+//!   LSN. So recovery replays every item between tail and head, from one consistent state of the block to the next, and
+//!   thereby heals a block that was torn on its way into place. Stamped with its checkpoint, the first sector of a torn
+//!   block could say that the others are up to date, and Linux would believe it;
+//! * half of the log is free when a transaction commits, an eighth of it may wait in memory, and an eighth is what one
+//!   transaction may add. So a checkpoint always finds room, and never reaches the tail of the last durable record.
+
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use zerocopy::FromBytes;
+
+use super::{PendingIntent, Store};
+use crate::device::{BlockDevice, DeviceError};
+use crate::error::{Error, Result};
+use crate::format::BlockKind;
+use crate::format::header;
+use crate::format::superblock::RawSuperblock;
+use crate::journal::checkpoint;
+use crate::journal::items::Done;
+use crate::journal::log::{Log, Position};
+use crate::units::Daddr;
+
+/// Committed metadata in memory that is not in place yet, at most, in bytes.
+const DIRTY_BYTES: usize = 16 << 20;
+
+/// What one checkpoint carries at most, in bytes, however large the log is.
+const CHECKPOINT_BYTES: u64 = 8 << 20;
+
+/// Largest single write of metadata, in bytes: neighbouring blocks are gathered up to this.
+const GATHER_BYTES: usize = 1 << 20;
+
+/// `sb_qflags` bits that say that the quota counts are right.
+const QUOTA_CHECKED: u16 = 0x4 | 0x100 | 0x400;
+
+impl Store {
+    /// Lets the volume be changed: its log goes on at `position`. `intents` are in it and not done.
+    pub fn set_log(&mut self, position: Position, intents: Vec<PendingIntent>) {
+        self.log = Some(Log::new(&self.geometry, position));
+        // Ids of checkpoints need to be different only while they are in the log together.
+        self.tid = position.head.0 as u32 ^ position.head.cycle().rotate_left(16) | 1;
+        self.is_quiet = position.head == position.tail && intents.is_empty();
+        self.oldest = intents.iter().map(|intent| intent.lsn).min();
+        self.intents = intents;
+    }
+
+    /// What one transaction should take in the log at most, in bytes.
+    pub(in crate::journal) fn transaction_bytes(&self) -> usize {
+        let share = self.log.as_ref().map_or(u64::MAX, |log| log.len_bytes() / 16);
+        share.min(CHECKPOINT_BYTES / 2) as usize
+    }
+
+    /// Makes sure that `more_bytes` bytes can go into the next checkpoint.
+    pub(in crate::journal) fn make_room(&mut self, more_bytes: usize) -> Result<()> {
+        self.check_alive()?;
+        let Some(log) = &self.log else { return Ok(()) };
+        let len = log.len_bytes();
+        let most = (len / 8).min(CHECKPOINT_BYTES) as usize;
+        if self.pending.log_bytes() + more_bytes > most && !self.pending.is_empty() {
+            self.force()?;
+        }
+        let Some(log) = &self.log else { return Ok(()) };
+        if log.free_bytes() < len / 2 || self.dirty_bytes() > DIRTY_BYTES {
+            self.force()?;
+            self.push()?;
+        }
+        let Some(log) = &self.log else { return Ok(()) };
+        let needed = log.footprint_bytes(self.pending.log_bytes() + more_bytes);
+        if needed > log.free_bytes() {
+            return Err(Error::unsupported("operation that is too large for the volume's log"));
+        }
+        Ok(())
+    }
+
+    /// Makes every committed transaction, and all data written so far, durable.
+    ///
+    /// # Errors
+    /// Those of the device; the volume then refuses further changes.
+    pub fn force(&mut self) -> Result<()> {
+        self.check_alive()?;
+        let outcome = self.force_unguarded();
+        self.shut_down_on_error(outcome)
+    }
+
+    /// Puts every changed block in place. What was committed must have been forced.
+    pub(in crate::journal) fn push(&mut self) -> Result<()> {
+        debug_assert!(self.pending.is_empty(), "what is put in place is in the log");
+        let outcome = self.push_unguarded();
+        self.shut_down_on_error(outcome)
+    }
+
+    /// Makes everything durable and in place, and the log say so.
+    ///
+    /// # Errors
+    /// Those of the device; the volume then refuses further changes.
+    pub fn quiesce(&mut self) -> Result<()> {
+        self.force()?;
+        if self.is_quiet {
+            return Ok(());
+        }
+        self.push()?;
+        let outcome = self.write_unmount();
+        self.shut_down_on_error(outcome)
+    }
+
+    fn shut_down_on_error(&mut self, outcome: Result<()>) -> Result<()> {
+        if let Err(error) = &outcome {
+            self.shutdown.get_or_insert_with(|| error.to_string());
+        }
+        outcome
+    }
+
+    fn force_unguarded(&mut self) -> Result<()> {
+        if self.is_quiet && !self.pending.is_empty() {
+            self.leave_quiet()?;
+        }
+        if self.data_in_flight {
+            self.device.flush()?;
+            self.data_in_flight = false;
+        }
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let Some(log) = &mut self.log else {
+            return Err(Error::ReadOnly { reason: "the log was not opened for writing".to_string() });
+        };
+        let regions = checkpoint::regions(&self.pending, &mut self.cache, &self.geometry);
+        if log.footprint_bytes(regions.payload_bytes()) > log.free_bytes() {
+            return Err(Error::unsupported("checkpoint that is too large for the volume's log"));
+        }
+        let tail = self.oldest;
+        let start = checkpoint::write(log, &mut *self.device, &regions, self.tid, tail)?;
+        log.flush(&mut *self.device)?;
+        log.release(tail.unwrap_or(start));
+        self.oldest.get_or_insert(start);
+        self.tid = self.tid.wrapping_add(1).max(1);
+        let pending = core::mem::take(&mut self.pending);
+        self.strike_off(pending.dones());
+        self.busy.clear();
+        Ok(())
+    }
+
+    fn strike_off(&mut self, dones: &[Done]) {
+        self.intents
+            .retain(|intent| !dones.iter().any(|done| done.intent == intent.intent && done.id == intent.id));
+    }
+
+    fn push_unguarded(&mut self) -> Result<()> {
+        if self.cache.dirty_bytes() > 0 {
+            self.write_dirty_blocks()?;
+            self.device.flush()?;
+            self.cache.mark_clean();
+        }
+        self.imaged.clear();
+        self.oldest = self.intents.iter().map(|intent| intent.lsn).min();
+        if let (None, Some(log)) = (self.oldest, &mut self.log) {
+            log.forget_old_records();
+        }
+        Ok(())
+    }
+
+    /// The first change after a quiet time. Quota counts are not kept, so from here on they are not right any more.
+    fn leave_quiet(&mut self) -> Result<()> {
+        if self.raw_superblock().qflags.get() & QUOTA_CHECKED != 0 {
+            let raw = self.superblock_mut();
+            raw.qflags = (raw.qflags.get() & !QUOTA_CHECKED).into();
+            self.write_superblock()?;
+            self.device.flush()?;
+        }
+        self.is_quiet = false;
+        Ok(())
+    }
+
+    fn write_unmount(&mut self) -> Result<()> {
+        let counters = self.counters;
+        let unsigned = |value: i64| u64::try_from(value).unwrap_or(0).into();
+        let raw = self.superblock_mut();
+        raw.icount = unsigned(counters.icount);
+        raw.ifree = unsigned(counters.ifree);
+        raw.fdblocks = unsigned(counters.fdblocks);
+        self.write_superblock()?;
+        // Counters are looked at only where the log is clean, so they must be there before it is.
+        self.device.flush()?;
+        let Some(log) = &mut self.log else { return Ok(()) };
+        let head = log.head();
+        checkpoint::write_unmount(log, &mut *self.device, self.tid)?;
+        log.flush(&mut *self.device)?;
+        log.release(head);
+        self.is_quiet = true;
+        Ok(())
+    }
+
+    fn superblock_mut(&mut self) -> &mut RawSuperblock {
+        RawSuperblock::mut_from_prefix(&mut self.superblock).expect("a sector holds a superblock").0
+    }
+
+    fn write_superblock(&mut self) -> Result<()> {
+        header::seal(BlockKind::Superblock, &mut self.superblock);
+        Ok(self.device.write_at(0, &self.superblock)?)
+    }
+
+    fn write_dirty_blocks(&mut self) -> Result<()> {
+        let mut pieces = Vec::new();
+        for (_, block) in self.cache.dirty_blocks() {
+            let mut bytes = block.bytes.clone();
+            header::seal(block.kind, &mut bytes);
+            let mut rest = bytes.as_slice();
+            for piece in &block.pieces {
+                let (now, later) = rest.split_at(piece.len_bytes as usize);
+                pieces.push((piece.daddr, now.to_vec()));
+                rest = later;
+            }
+            if pieces.len() >= 4096 {
+                write_gathered(&mut *self.device, &mut pieces)?;
+            }
+        }
+        Ok(write_gathered(&mut *self.device, &mut pieces)?)
+    }
+}
+
+/// Writes pieces in order of address, neighbours together.
+fn write_gathered(
+    device: &mut dyn BlockDevice,
+    pieces: &mut Vec<(Daddr, Vec<u8>)>,
+) -> Result<(), DeviceError> {
+    pieces.sort_by_key(|&(daddr, _)| daddr);
+    let mut run: Vec<u8> = Vec::new();
+    let mut start = 0_u64;
+    for (daddr, bytes) in pieces.drain(..) {
+        let at = daddr.0 << 9;
+        if !run.is_empty() && (start + run.len() as u64 != at || run.len() + bytes.len() > GATHER_BYTES) {
+            device.write_at(start, &run)?;
+            run.clear();
+        }
+        if run.is_empty() {
+            start = at;
+        }
+        run.extend_from_slice(&bytes);
+    }
+    if run.is_empty() { Ok(()) } else { device.write_at(start, &run) }
+}
