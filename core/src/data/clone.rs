@@ -7,13 +7,14 @@ use super::truncate::release;
 use super::write::{check_reserved, drop_behind_end, prepare_tail};
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Mistake, Result};
+use crate::format::extent::Extent;
 use crate::format::inode::{Dinode, FileType, Flags, Flags2};
 use crate::format::time::Timestamp;
 use crate::geometry::Geometry;
 use crate::inode::bmap;
 use crate::inode::core::{core, core_mut};
 use crate::journal::{Store, Transaction};
-use crate::units::{Ino, MAX_FILE_BYTES};
+use crate::units::{FileBlock, Ino, MAX_FILE_BYTES};
 
 /// What to clone where, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub struct CloneRange {
 ///
 /// # Errors
 /// [`Error::Invalid`] where Linux answers EINVAL, EPERM or EISDIR; [`Error::Unsupported`] on volumes without
-/// reflink. Nothing has changed then.
+/// reflink. Nothing has changed then. [`Error::NoSpace`] and those of the device: where so many extents are cloned that
+/// it took several transactions, the first part of the range may be cloned already.
 pub fn clone_range(store: &mut Store, files: &mut Files, range: CloneRange, now: Timestamp) -> Result<()> {
     let geometry = store.geometry().clone();
     let Some(range) = check(store, &geometry, range)? else { return Ok(()) };
@@ -43,13 +45,16 @@ pub fn clone_range(store: &mut Store, files: &mut Files, range: CloneRange, now:
         zero_old_tail(store, files, range.target, target_size)?;
         drop_behind_end(store, range.target, target_size, geometry.file_block(range.target_offset))?;
     }
-    let mut tx = Transaction::new(store);
-    set_reflink(&mut tx, range.source)?;
-    set_reflink(&mut tx, range.target)?;
-    share_blocks(&mut tx, &geometry, &range)?;
-    finish_target(&mut tx, &range, now)?;
-    check_reserved(&mut tx, files)?;
-    tx.commit()?;
+    let mut next = Some(range.source_offset);
+    while let Some(from) = next {
+        let mut tx = Transaction::new(store);
+        set_reflink(&mut tx, range.source)?;
+        set_reflink(&mut tx, range.target)?;
+        next = share_some(&mut tx, &geometry, &range, from)?;
+        finish_target(&mut tx, &range, next, now)?;
+        check_reserved(&mut tx, files)?;
+        tx.commit()?;
+    }
 
     // Staging for blocks that are no longer there is of no use.
     let first = geometry.file_block(range.target_offset);
@@ -134,30 +139,63 @@ fn set_reflink(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
     Ok(())
 }
 
-fn share_blocks(tx: &mut Transaction<'_>, geometry: &Geometry, range: &CloneRange) -> Result<()> {
-    let from = geometry.file_block(range.source_offset);
-    let to = geometry.file_block_up(range.source_offset + range.len_bytes);
-    let target = geometry.file_block(range.target_offset);
-    bmap::unmap(tx, range.target, Fork::Data, target, target.plus(to.since(from)))?;
-    let mut at = from;
-    while at < to {
-        let Some(found) = bmap::lookup(tx, range.source, Fork::Data, at)? else { break };
-        let Some(extent) = found.within(at, to) else { break };
-        at = extent.file_end();
-        // Holes and unwritten blocks read as zeros; a hole does that for the target.
-        if !extent.unwritten {
-            let file_block = target.plus(extent.file_block.since(from));
-            bmap::share(tx, range.target, crate::format::extent::Extent { file_block, ..extent })?;
+/// Shares the blocks from byte `from` of the source on, until the transaction is full. Returns where to go on.
+fn share_some(
+    tx: &mut Transaction<'_>,
+    geometry: &Geometry,
+    range: &CloneRange,
+    from: u64,
+) -> Result<Option<u64>> {
+    let (first, mut at) = (geometry.file_block(range.source_offset), geometry.file_block(from));
+    let end = geometry.file_block_up(range.source_offset + range.len_bytes);
+    let target = |block: FileBlock| geometry.file_block(range.target_offset).plus(block.since(first));
+    while at < end {
+        let found = bmap::lookup(tx, range.source, Fork::Data, at)?.and_then(|extent| extent.within(at, end));
+        let until = found.map_or(end, |extent| extent.file_end());
+        // What the target has there goes step by step too, so that no part of it is ever neither old nor new for long.
+        if let Some(next) = bmap::unmap_some(tx, range.target, Fork::Data, target(at), target(until))? {
+            let done = first.plus(next.since(target(first)));
+            share_within(tx, range.target, found, (at, done), target(at))?;
+            return Ok(Some(geometry.file_byte(done)));
+        }
+        share_within(tx, range.target, found, (at, until), target(at))?;
+        at = until;
+        if at < end && tx.is_full() {
+            return Ok(Some(geometry.file_byte(at)));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
-/// Size, times and the hint of a target.
-fn finish_target(tx: &mut Transaction<'_>, range: &CloneRange, now: Timestamp) -> Result<()> {
+/// Maps the part of `found` within file blocks `from..to` of the source at `target`, where there is a hole.
+fn share_within(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    found: Option<Extent>,
+    (from, to): (FileBlock, FileBlock),
+    target: FileBlock,
+) -> Result<()> {
+    match found.and_then(|extent| extent.within(from, to)) {
+        // Holes and unwritten blocks read as zeros; a hole does that for the target.
+        Some(extent) if !extent.unwritten => {
+            let file_block = target.plus(extent.file_block.since(from));
+            bmap::share(tx, ino, Extent { file_block, ..extent })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Size, times and the hint of a target, of which all is cloned up to byte `next` of the source, or all of it.
+fn finish_target(
+    tx: &mut Transaction<'_>,
+    range: &CloneRange,
+    next: Option<u64>,
+    now: Timestamp,
+) -> Result<()> {
     let source = core(tx, range.source)?;
     let target = core_mut(tx, range.target)?;
-    let end = range.target_offset + range.len_bytes;
+    let done = next.map_or(range.len_bytes, |next| next - range.source_offset);
+    let end = range.target_offset + done;
     let whole = range.source_offset == 0
         && range.target_offset == 0
         && range.len_bytes >= source.size.get()

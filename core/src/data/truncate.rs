@@ -7,13 +7,15 @@ use crate::error::{Mistake, Result};
 use crate::format::time::Timestamp;
 use crate::inode::bmap;
 use crate::inode::core::{core, core_mut};
+use crate::inode::fork::FILE_END;
 use crate::journal::{Store, Transaction};
 use crate::units::{FileBlock, Ino, MAX_FILE_BYTES};
 
 /// Makes a file `size` bytes long. What is cut off is freed, what is added reads as zeros.
 ///
 /// # Errors
-/// Those of changing the trees. Nothing has changed then.
+/// Those of changing the trees. Nothing that can be seen has changed then, or, where so much was cut off that it took
+/// several transactions, the size has and part of the space behind it is not free yet.
 pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: Timestamp) -> Result<()> {
     if size > MAX_FILE_BYTES {
         return Err(Mistake::FileTooLarge.into());
@@ -29,15 +31,7 @@ pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: 
     }
     let until = geometry.file_block_up(size);
     if size <= current {
-        let mut tx = Transaction::new(store);
-        bmap::unmap(&mut tx, ino, Fork::Data, until, FileBlock(1 << 54))?;
-        let core = core_mut(&mut tx, ino)?;
-        core.size.set(core.size.get().min(size));
-        let time = core.encode_time(now);
-        core.mtime = time;
-        core.ctime = time;
-        core.changecount.set(core.changecount.get().wrapping_add(1));
-        tx.commit()?;
+        cut_off(store, ino, size, now)?;
     } else {
         drop_behind_end(store, ino, current, until)?;
     }
@@ -53,6 +47,26 @@ pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: 
         file.staging.split_off(&until)
     });
     release(store, cut.values());
+    Ok(())
+}
+
+/// Frees what a file has behind byte `size`, in as many transactions as the log asks for.
+///
+/// The first one sets the size: what is left behind the end when a later one fails is not seen, and goes the next time
+/// that the file is cut or grows.
+fn cut_off(store: &mut Store, ino: Ino, size: u64, now: Timestamp) -> Result<()> {
+    let mut next = Some(store.geometry().file_block_up(size));
+    while let Some(from) = next {
+        let mut tx = Transaction::new(store);
+        let core = core_mut(&mut tx, ino)?;
+        core.size.set(core.size.get().min(size));
+        let time = core.encode_time(now);
+        core.mtime = time;
+        core.ctime = time;
+        core.changecount.set(core.changecount.get().wrapping_add(1));
+        next = bmap::unmap_some(&mut tx, ino, Fork::Data, from, FILE_END)?;
+        tx.commit()?;
+    }
     Ok(())
 }
 

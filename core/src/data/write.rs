@@ -210,19 +210,26 @@ pub(super) fn drop_behind_end(store: &mut Store, ino: Ino, size: u64, to: FileBl
     if at >= to {
         return Ok(());
     }
-    let mut tx = Transaction::new(store);
-    let mut found = false;
-    while let Some(extent) = bmap::lookup(&mut tx, ino, Fork::Data, at)?.and_then(|e| e.within(at, to)) {
-        at = extent.file_end();
-        if !extent.unwritten {
-            bmap::unmap(&mut tx, ino, Fork::Data, extent.file_block, at)?;
-            found = true;
+    loop {
+        let mut tx = Transaction::new(store);
+        let mut found = false;
+        while !tx.is_full()
+            && let Some(extent) = bmap::lookup(&mut tx, ino, Fork::Data, at)?.and_then(|e| e.within(at, to))
+        {
+            at = extent.file_end();
+            if !extent.unwritten {
+                bmap::unmap(&mut tx, ino, Fork::Data, extent.file_block, at)?;
+                found = true;
+            }
+        }
+        let more = tx.is_full();
+        if found {
+            tx.commit()?;
+        }
+        if !more {
+            return Ok(());
         }
     }
-    if found {
-        tx.commit()?;
-    }
-    Ok(())
 }
 
 /// Reads one block of a file as it is on disk; what lies behind `size` is zeros.

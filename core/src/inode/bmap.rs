@@ -128,30 +128,42 @@ pub fn remove(
     from: FileBlock,
     to: FileBlock,
 ) -> Result<Vec<Extent>> {
-    let mut source = ForkSource { ino, fork };
     let mut removed = Vec::new();
     let mut at = from;
     while at < to {
-        let Some(extent) = lookup(tx, ino, fork, at)? else { break };
-        let Some(gone) = extent.within(at, to) else { break };
-        let before = gone.file_block.since(extent.file_block) as u32;
-        let after = extent.file_end().since(gone.file_end()) as u32;
-        let mut cursor = Cursor::new(Bmbt { ino, fork });
-        cursor.seek_le(tx, &extent.file_block)?;
-        let tail = || extent.part(extent.len - after, after);
-        match (before > 0, after > 0) {
-            (false, false) => cursor.delete(tx, &mut source)?,
-            (true, false) => cursor.update(tx, &extent.part(0, before))?,
-            (false, true) => cursor.update(tx, &tail())?,
-            (true, true) => {
-                cursor.update(tx, &extent.part(0, before))?;
-                cursor.insert(tx, &mut source, &tail())?;
-            }
-        }
+        let Some(gone) = remove_first(tx, ino, fork, at, to)? else { break };
         removed.push(gone);
         at = gone.file_end();
     }
     Ok(removed)
+}
+
+/// Takes the first mapped part of `at..to` out of a fork, if there is one.
+fn remove_first(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    fork: Fork,
+    at: FileBlock,
+    to: FileBlock,
+) -> Result<Option<Extent>> {
+    let mut source = ForkSource { ino, fork };
+    let Some(extent) = lookup(tx, ino, fork, at)? else { return Ok(None) };
+    let Some(gone) = extent.within(at, to) else { return Ok(None) };
+    let before = gone.file_block.since(extent.file_block) as u32;
+    let after = extent.file_end().since(gone.file_end()) as u32;
+    let mut cursor = Cursor::new(Bmbt { ino, fork });
+    cursor.seek_le(tx, &extent.file_block)?;
+    let tail = || extent.part(extent.len - after, after);
+    match (before > 0, after > 0) {
+        (false, false) => cursor.delete(tx, &mut source)?,
+        (true, false) => cursor.update(tx, &extent.part(0, before))?,
+        (false, true) => cursor.update(tx, &tail())?,
+        (true, true) => {
+            cursor.update(tx, &extent.part(0, before))?;
+            cursor.insert(tx, &mut source, &tail())?;
+        }
+    }
+    Ok(Some(gone))
 }
 
 /// Counts blocks that a fork gained or lost.
@@ -240,26 +252,58 @@ pub fn share(tx: &mut Transaction<'_>, ino: Ino, extent: Extent) -> Result<()> {
 /// # Errors
 /// Those of changing the trees.
 pub fn unmap(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, from: FileBlock, to: FileBlock) -> Result<()> {
+    unmap_while(tx, ino, fork, from, to, |_| true).map(|_| ())
+}
+
+/// Unmaps the start of `from..to`, until all of it is done or the transaction is full. Returns where to go on.
+///
+/// # Errors
+/// Those of changing the trees.
+pub fn unmap_some(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    fork: Fork,
+    from: FileBlock,
+    to: FileBlock,
+) -> Result<Option<FileBlock>> {
+    unmap_while(tx, ino, fork, from, to, |tx| !tx.is_full())
+}
+
+fn unmap_while(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    fork: Fork,
+    from: FileBlock,
+    to: FileBlock,
+    mut go_on: impl FnMut(&Transaction<'_>) -> bool,
+) -> Result<Option<FileBlock>> {
+    let mut at = from;
+    while at < to {
+        let Some(gone) = remove_first(tx, ino, fork, at, to)? else { break };
+        give_up(tx, ino, fork, &gone)?;
+        at = gone.file_end();
+        if at < to && !go_on(tx) {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
+/// Takes the reference to an extent that a fork no longer maps away, and frees what has none left.
+fn give_up(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, gone: &Extent) -> Result<()> {
     // Asked of the tree, not of the inode's flag: a block that somebody else has must not be freed even when the
     // flag is missing.
     let may_share = fork == Fork::Data && tx.geometry().has_reflink();
-    let mut count = 0;
-    for gone in remove(tx, ino, fork, from, to)? {
-        let (ag, blocks) = reverse(tx, ino, fork, &gone);
-        if may_share {
-            rmap::unmap(tx, ag, &blocks)?;
-            for (start, len) in refcount::decrease(tx, ag, blocks.start, blocks.len)? {
-                alloc::free_unmapped(tx, ag, start, len)?;
-            }
-        } else {
-            alloc::free(tx, ag, &blocks)?;
+    let (ag, blocks) = reverse(tx, ino, fork, gone);
+    if may_share {
+        rmap::unmap(tx, ag, &blocks)?;
+        for (start, len) in refcount::decrease(tx, ag, blocks.start, blocks.len)? {
+            alloc::free_unmapped(tx, ag, start, len)?;
         }
-        count += i64::from(gone.len);
+    } else {
+        alloc::free(tx, ag, &blocks)?;
     }
-    if count > 0 {
-        count_blocks(tx, ino, -count)?;
-    }
-    Ok(())
+    count_blocks(tx, ino, -i64::from(gone.len))
 }
 
 /// Turns the unwritten blocks of `from..to` into written ones.

@@ -197,7 +197,8 @@ impl Volume {
     ///
     /// # Errors
     /// [`Mistake`] where Linux refuses FICLONERANGE; [`Error::Unsupported`] without reflink; those of the device;
-    /// corruption. Nothing has changed then.
+    /// corruption. Nothing has changed then, unless so many extents are cloned that it took several transactions: then
+    /// the first part of the range may be cloned already.
     pub fn clone_range(
         &mut self,
         source: Ino,

@@ -104,8 +104,9 @@ impl Store {
         if self.is_quiet {
             return Ok(());
         }
-        self.push()?;
-        let outcome = self.write_unmount();
+        // Counters are looked at only where the log is clean, so they may go out together with what they count.
+        let outcome =
+            self.write_counters().and_then(|()| self.push_unguarded()).and_then(|()| self.write_unmount());
         self.shut_down_on_error(outcome)
     }
 
@@ -152,11 +153,9 @@ impl Store {
     }
 
     fn push_unguarded(&mut self) -> Result<()> {
-        if self.cache.dirty_bytes() > 0 {
-            self.write_dirty_blocks()?;
-            self.device.flush()?;
-            self.cache.mark_clean();
-        }
+        self.write_dirty_blocks()?;
+        self.device.flush()?;
+        self.cache.mark_clean();
         self.imaged.clear();
         self.oldest = self.intents.iter().map(|intent| intent.lsn).min();
         if let (None, Some(log)) = (self.oldest, &mut self.log) {
@@ -177,16 +176,17 @@ impl Store {
         Ok(())
     }
 
-    fn write_unmount(&mut self) -> Result<()> {
+    fn write_counters(&mut self) -> Result<()> {
         let counters = self.counters;
         let unsigned = |value: i64| u64::try_from(value).unwrap_or(0).into();
         let raw = self.superblock_mut();
         raw.icount = unsigned(counters.icount);
         raw.ifree = unsigned(counters.ifree);
         raw.fdblocks = unsigned(counters.fdblocks);
-        self.write_superblock()?;
-        // Counters are looked at only where the log is clean, so they must be there before it is.
-        self.device.flush()?;
+        self.write_superblock()
+    }
+
+    fn write_unmount(&mut self) -> Result<()> {
         let Some(log) = &mut self.log else { return Ok(()) };
         let head = log.head();
         checkpoint::write_unmount(log, &mut *self.device, self.tid)?;
