@@ -17,9 +17,10 @@ use crate::format::dir::leaf::LeafEntry;
 use crate::format::dir::{DATA_HEADER_BYTES, DOTDOT_AT, Dataptr, FIRST_ENTRY_AT};
 use crate::format::inode::FileType;
 use crate::geometry::Geometry;
+use crate::inode::fork::FILE_END;
 use crate::inode::{Inode, bmap};
 use crate::journal::{Locator, Transaction};
-use crate::units::{FileBlock, FsBlock, Ino};
+use crate::units::{AgBlock, FileBlock, FsBlock, Ino};
 
 /// A block in block form, taken apart: its tiles stay as bytes, its leaf entries are a list.
 pub(super) struct Block {
@@ -168,10 +169,22 @@ pub(super) fn change(
         Ok((done, block.encode()?))
     });
     let (done, bytes) = changed.map_err(|problem| fail(dir, problem))?;
-    if done {
+    if done && locator.pieces.len() > 1 {
+        rehouse(tx, dir, &locator, &bytes)?;
+    } else if done {
         tx.replace(&locator, &bytes)?;
     }
     Ok(done)
+}
+
+/// Gives a block that lies in pieces a place where it is whole: Linux can't recover a log with a change of the former.
+fn rehouse(tx: &mut Transaction<'_>, dir: &Inode, old: &Locator, bytes: &[u8]) -> Result<()> {
+    let near = tx.geometry().fsblock(tx.geometry().split_ino(dir.ino).0, AgBlock(0));
+    discard_at(tx, dir, old)?;
+    let len = tx.geometry().dir_fsblocks();
+    let extent = bmap::allocate_whole(tx, dir.ino, Fork::Data, FileBlock(0), len, near)?;
+    create(tx, dir.ino, extent.start, bytes);
+    Ok(())
 }
 
 /// The bytes of a block with these entries: offset, inode, name, type of each, by rising offset.
@@ -214,6 +227,10 @@ pub(super) fn create(tx: &mut Transaction<'_>, dir: Ino, start: FsBlock, bytes: 
 /// Gives the block back.
 pub(super) fn discard(tx: &mut Transaction<'_>, dir: &Inode) -> Result<()> {
     let locator = locate(tx, dir)?;
+    discard_at(tx, dir, &locator)
+}
+
+fn discard_at(tx: &mut Transaction<'_>, dir: &Inode, locator: &Locator) -> Result<()> {
     // In pieces, what follows the first of them on the device is somebody else's.
     if locator.pieces.is_empty() {
         tx.cancel(locator.daddr, locator.len_bytes);
@@ -221,5 +238,5 @@ pub(super) fn discard(tx: &mut Transaction<'_>, dir: &Inode) -> Result<()> {
     for piece in &locator.pieces {
         tx.cancel(piece.daddr, piece.len_bytes);
     }
-    bmap::unmap(tx, dir.ino, Fork::Data, FileBlock(0), FileBlock(1 << 54))
+    bmap::unmap(tx, dir.ino, Fork::Data, FileBlock(0), FILE_END)
 }

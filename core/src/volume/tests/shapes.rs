@@ -385,6 +385,12 @@ fn a_directory_block_in_pieces_goes_without_its_neighbours() {
     volume.create(dirs[1], b"one more", &FILE).expect("create");
     for n in 0..20 {
         volume.unlink(dirs[0], long(n).as_bytes()).expect("unlink");
+        if n == 0 {
+            // The change moved the block to a place where it is whole.
+            let mut tx = volume.transaction();
+            let found = bmap::lookup(&mut tx, dirs[0], Fork::Data, FileBlock(0)).expect("lookup");
+            assert_eq!(found.map(|extent| extent.len), Some(4));
+        }
     }
     volume.sync().expect("sync");
     assert_sound(&mut volume);
