@@ -18,6 +18,7 @@ pub mod extents;
 pub mod file;
 pub mod read;
 pub mod remap;
+pub mod reservation;
 pub mod truncate;
 pub mod write;
 pub mod writeback;

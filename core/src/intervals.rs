@@ -25,6 +25,12 @@ impl Intervals {
         self.count
     }
 
+    /// Number of intervals.
+    #[must_use]
+    pub fn runs(&self) -> u64 {
+        self.map.len() as u64
+    }
+
     /// Removes everything.
     pub fn clear(&mut self) {
         self.map.clear();
@@ -134,7 +140,7 @@ mod tests {
         set.insert(15..20);
         set.insert(30..31);
         assert_eq!(list(&set), [10..25, 30..31]);
-        assert_eq!(set.count(), 16);
+        assert_eq!((set.count(), set.runs()), (16, 2));
         set.remove(12..14);
         assert_eq!(list(&set), [10..12, 14..25, 30..31]);
         assert!(set.contains(11) && !set.contains(12) && !set.contains(25));

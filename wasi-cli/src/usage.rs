@@ -66,6 +66,8 @@ struct JsonDf {
     total_bytes: u64,
     used_bytes: u64,
     free_bytes: u64,
+    /// Of these, what new data can have.
+    available_bytes: u64,
     inodes: u64,
     free_inodes: u64,
 }
@@ -77,6 +79,12 @@ struct JsonDu {
     bytes: u64,
 }
 
+/// What `df` shows.
+struct Space {
+    statfs: StatFs,
+    available_fsblocks: u64,
+}
+
 /// Carries out `df`.
 pub(crate) fn df(args: &DfArgs, session: &mut Session) -> Result<(), Failure> {
     let mut out = Output::new();
@@ -84,11 +92,13 @@ pub(crate) fn df(args: &DfArgs, session: &mut Session) -> Result<(), Failure> {
     let mut rows = vec![df_heading(args)];
     for path in &args.images {
         let outcome = Image::open(path, Access::Read, session).and_then(|mut image| {
-            let statfs = image.volume.statfs();
-            let statfs = statfs.map_err(|error| Failure::new(image.name(), "cannot read counters", error))?;
+            let counts = image.volume.statfs().and_then(|statfs| {
+                Ok(Space { statfs, available_fsblocks: image.volume.available_fsblocks()? })
+            });
+            let space = counts.map_err(|error| Failure::new(image.name(), "cannot read counters", error))?;
             match &mut json {
-                Some(json) => json.push(json_df(image.name(), &statfs)),
-                None => rows.push(df_row(image.name(), &statfs, args)),
+                Some(json) => json.push(json_df(image.name(), &space)),
+                None => rows.push(df_row(image.name(), &space, args)),
             }
             Ok(())
         });
@@ -118,12 +128,13 @@ fn df_heading(args: &DfArgs) -> [String; 5] {
     ["Image", total, used, free, percent].map(str::to_owned)
 }
 
-fn df_row(image: &str, statfs: &StatFs, args: &DfArgs) -> [String; 5] {
-    let (total, free) = if args.inodes {
-        (statfs.inodes, statfs.free_inodes)
+fn df_row(image: &str, space: &Space, args: &DfArgs) -> [String; 5] {
+    let statfs = &space.statfs;
+    let (total, free, available) = if args.inodes {
+        (statfs.inodes, statfs.free_inodes, statfs.free_inodes)
     } else {
         let bytes = |fsblocks: u64| fsblocks.saturating_mul(statfs.blocksize.into());
-        (bytes(statfs.total_fsblocks), bytes(statfs.free_fsblocks))
+        (bytes(statfs.total_fsblocks), bytes(statfs.free_fsblocks), bytes(space.available_fsblocks))
     };
     let used = total.saturating_sub(free);
     let show = |number: u64| match (args.inodes, args.human_readable) {
@@ -131,14 +142,17 @@ fn df_row(image: &str, statfs: &StatFs, args: &DfArgs) -> [String; 5] {
         (true, false) => number.to_string(),
         (false, false) => number.div_ceil(1024).to_string(),
     };
-    let percent = match total {
+    // Of what data can have, as the host's df counts it.
+    let usable = used.saturating_add(available);
+    let percent = match usable {
         0 => "-".to_owned(),
-        _ => format!("{}%", (u128::from(used) * 100).div_ceil(total.into())),
+        _ => format!("{}%", (u128::from(used) * 100).div_ceil(usable.into())),
     };
-    [image.to_owned(), show(total), show(used), show(free), percent]
+    [image.to_owned(), show(total), show(used), show(available), percent]
 }
 
-fn json_df(image: &str, statfs: &StatFs) -> JsonDf {
+fn json_df(image: &str, space: &Space) -> JsonDf {
+    let statfs = &space.statfs;
     let bytes = |fsblocks: u64| fsblocks.saturating_mul(statfs.blocksize.into());
     JsonDf {
         image: image.to_owned(),
@@ -146,6 +160,7 @@ fn json_df(image: &str, statfs: &StatFs) -> JsonDf {
         total_bytes: bytes(statfs.total_fsblocks),
         used_bytes: bytes(statfs.total_fsblocks.saturating_sub(statfs.free_fsblocks)),
         free_bytes: bytes(statfs.free_fsblocks),
+        available_bytes: bytes(space.available_fsblocks),
         inodes: statfs.inodes,
         free_inodes: statfs.free_inodes,
     }

@@ -124,7 +124,7 @@ fn check(store: &mut Store, geometry: &Geometry, range: CloneRange) -> Result<Op
 /// Zeroes the rest of the block at the target's old end on its way to disk: it comes into view.
 fn zero_old_tail(store: &mut Store, files: &mut Files, ino: Ino, size: u64) -> Result<()> {
     let Some(tail) = prepare_tail(store, files, ino, size)? else { return Ok(()) };
-    tail.reserve_space(store, files, ino)?;
+    tail.check_space(&mut Transaction::new(store), files, ino)?;
     let geometry = store.geometry().clone();
     // Nothing that can be seen changes, so the times stay: what follows may still fail.
     files.change(&geometry, ino, size, |file| tail.apply(file, geometry.blocksize as usize));

@@ -1,11 +1,12 @@
 //! What is known of a file in memory only: dirty data, its size, reservations, and the CoW fork.
 
 use alloc::collections::BTreeMap;
+use core::ops::Range;
 
 use hashbrown::HashMap;
 
 use super::dirty::Dirty;
-use crate::btree::{bmap::Bmbt, free_space::Bnobt, max_records};
+use super::reservation::{Reservation, Work};
 use crate::format::time::Timestamp;
 use crate::geometry::Geometry;
 use crate::intervals::Intervals;
@@ -29,6 +30,10 @@ pub struct File {
     pub delalloc: Intervals,
     /// The CoW fork's delalloc-overwrite extents: dirty blocks over shared ones. One fsblock is reserved for each.
     pub overwrite: Intervals,
+    /// Dirty blocks over unwritten ones. Metadata is reserved for turning them into written ones.
+    pub convert: Intervals,
+    /// Extents of the data fork when work was last added or taken off.
+    pub extents: u64,
     /// The CoW fork's extents with blocks, by first file block.
     pub staging: BTreeMap<FileBlock, Staging>,
     /// Where the next staging extent should lie.
@@ -40,10 +45,22 @@ pub struct File {
 }
 
 impl File {
-    /// Blocks that are reserved for this file's writeback, metadata included.
+    /// What writeback of this file has to do.
     #[must_use]
-    pub fn reserved_fsblocks(&self, geometry: &Geometry) -> u64 {
-        reservation(geometry, self.delalloc.count() + self.overwrite.count())
+    pub fn work(&self) -> Work {
+        Work {
+            extents: self.extents,
+            data_fsblocks: self.delalloc.count() + self.overwrite.count(),
+            data_runs: self.delalloc.runs() + self.overwrite.runs(),
+            convert_runs: self.convert.runs(),
+        }
+    }
+
+    /// Strikes off the reservations for some file blocks.
+    pub fn unreserve(&mut self, blocks: Range<u64>) {
+        for set in [&mut self.delalloc, &mut self.overwrite, &mut self.convert] {
+            set.remove(blocks.clone());
+        }
     }
 
     /// Whether nothing in memory goes beyond what is on disk.
@@ -80,30 +97,6 @@ impl File {
     }
 }
 
-/// Blocks to reserve so that the writeback of `blocks` dirty blocks can't fail for want of space.
-///
-/// In the worst case every block becomes an extent of its own, splits an extent of the file in three, and splits a
-/// free extent in two.
-fn reservation(geometry: &Geometry, blocks: u64) -> u64 {
-    if blocks == 0 {
-        return 0;
-    }
-    let (leaf, node) = max_records::<Bmbt>(geometry.blocksize);
-    let mut total = blocks;
-    let mut level = blocks * 2;
-    let mut fill = u64::from(leaf / 2);
-    for _ in 0..crate::btree::MAX_HEIGHT {
-        level = level.div_ceil(fill) + 1;
-        total += level;
-        fill = u64::from(node / 2);
-        if level <= 2 {
-            break;
-        }
-    }
-    let free_leaf = max_records::<Bnobt>(geometry.blocksize).0;
-    total + 2 * (blocks.div_ceil(u64::from(free_leaf / 2)) + 2)
-}
-
 /// Memory that a file with a single dirty block takes besides that block, in bytes, roughly. With many small files it
 /// adds up to a good part of the bound on dirty memory.
 const FILE_BYTES: usize = 1024;
@@ -113,7 +106,7 @@ const FILE_BYTES: usize = 1024;
 pub struct Files {
     files: HashMap<Ino, File>,
     /// Sum over all files.
-    reserved_fsblocks: u64,
+    reserved: Reservation,
     dirty_bytes: usize,
 }
 
@@ -126,8 +119,8 @@ impl Files {
 
     /// Blocks reserved for writeback, over all files.
     #[must_use]
-    pub fn reserved_fsblocks(&self) -> u64 {
-        self.reserved_fsblocks
+    pub fn reserved(&self) -> Reservation {
+        self.reserved
     }
 
     /// Bytes of data in memory, over all files, with what it takes to keep track of them.
@@ -153,24 +146,31 @@ impl Files {
         act: impl FnOnce(&mut File) -> R,
     ) -> R {
         let file = self.files.entry(ino).or_insert_with(|| File { size, ..File::default() });
-        let before = (file.reserved_fsblocks(geometry), file.dirty.bytes());
+        let before = (file.work().reservation(geometry), file.dirty.bytes());
         let outcome = act(file);
-        self.reserved_fsblocks = self.reserved_fsblocks - before.0 + file.reserved_fsblocks(geometry);
+        self.reserved = self.reserved.minus(before.0).plus(file.work().reservation(geometry));
         self.dirty_bytes = self.dirty_bytes - before.1 + file.dirty.bytes();
         outcome
     }
 
-    /// What `ino`'s reservation would grow by with `more` dirty blocks that need space.
+    /// What would be reserved over all files if the work of `ino` were what `change` makes of it.
     #[must_use]
-    pub fn extra_reservation(&self, geometry: &Geometry, ino: Ino, more: u64) -> u64 {
-        let held = self.files.get(&ino).map_or(0, |file| file.delalloc.count() + file.overwrite.count());
-        reservation(geometry, held + more) - reservation(geometry, held)
+    pub fn reserved_with(
+        &self,
+        geometry: &Geometry,
+        ino: Ino,
+        change: impl FnOnce(&mut Work),
+    ) -> Reservation {
+        let held = self.files.get(&ino).map(File::work).unwrap_or_default();
+        let mut work = held;
+        change(&mut work);
+        self.reserved.minus(held.reservation(geometry)).plus(work.reservation(geometry))
     }
 
     /// Forgets the file, its dirty data included. Returns its staging extents.
     pub fn forget(&mut self, geometry: &Geometry, ino: Ino) -> BTreeMap<FileBlock, Staging> {
         let Some(file) = self.files.remove(&ino) else { return BTreeMap::new() };
-        self.reserved_fsblocks -= file.reserved_fsblocks(geometry);
+        self.reserved = self.reserved.minus(file.work().reservation(geometry));
         self.dirty_bytes -= file.dirty.bytes();
         file.staging
     }

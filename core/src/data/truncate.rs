@@ -1,7 +1,7 @@
 //! Changing the size of a file.
 
 use super::file::Files;
-use super::write::{drop_behind_end, prepare_tail};
+use super::write::{Tail, drop_behind_end, prepare_tail};
 use crate::btree::bmap::Fork;
 use crate::error::{Mistake, Result};
 use crate::format::time::Timestamp;
@@ -26,19 +26,18 @@ pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: 
     let current = files.get(ino).map_or(disk_size, |file| file.size);
     // The block that the smaller of both sizes lies in: what is behind it there must read as zeros from now on.
     let tail = prepare_tail(store, files, ino, size.min(current))?;
-    if let Some(tail) = &tail {
-        tail.reserve_space(store, files, ino)?;
-    }
     let until = geometry.file_block_up(size);
     if size <= current {
-        cut_off(store, ino, size, now)?;
+        cut_off(store, files, ino, size, tail.as_ref(), now)?;
     } else {
+        if let Some(tail) = &tail {
+            tail.check_space(&mut Transaction::new(store), files, ino)?;
+        }
         drop_behind_end(store, ino, current, until)?;
     }
-    let cut = files.change(&geometry, ino, disk_size, |file| {
+    let dropped = files.change(&geometry, ino, disk_size, |file| {
         file.dirty.forget(until, FileBlock(u64::MAX), bs);
-        file.delalloc.remove(until.0..u64::MAX);
-        file.overwrite.remove(until.0..u64::MAX);
+        file.unreserve(until.0..u64::MAX);
         if let Some(tail) = &tail {
             tail.apply(file, bs);
         }
@@ -46,27 +45,44 @@ pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: 
         file.modified = Some(now);
         file.staging.split_off(&until)
     });
-    release(store, cut.values());
+    release(store, dropped.values());
     Ok(())
 }
 
-/// Frees what a file has behind byte `size`, in as many transactions as the log asks for.
+/// Frees what a file has behind byte `size`, in as many transactions as the log asks for. Then there is room for `tail`.
 ///
 /// The first one sets the size: what is left behind the end when a later one fails is not seen, and goes the next time
 /// that the file is cut or grows.
-fn cut_off(store: &mut Store, ino: Ino, size: u64, now: Timestamp) -> Result<()> {
-    let mut next = Some(store.geometry().file_block_up(size));
+fn cut_off(
+    store: &mut Store,
+    files: &Files,
+    ino: Ino,
+    size: u64,
+    tail: Option<&Tail>,
+    now: Timestamp,
+) -> Result<()> {
+    let first = store.geometry().file_block_up(size);
+    let mut next = Some(first);
     while let Some(from) = next {
         let mut tx = Transaction::new(store);
-        let core = core_mut(&mut tx, ino)?;
-        core.size.set(core.size.get().min(size));
-        let time = core.encode_time(now);
-        core.mtime = time;
-        core.ctime = time;
-        core.changecount.set(core.changecount.get().wrapping_add(1));
         next = bmap::unmap_some(&mut tx, ino, Fork::Data, from, FILE_END)?;
+        if from == first {
+            set_size(&mut tx, ino, size, now)?;
+            // What was cut off counts as room.
+            tail.map_or(Ok(()), |tail| tail.check_space(&mut tx, files, ino))?;
+        }
         tx.commit()?;
     }
+    Ok(())
+}
+
+fn set_size(tx: &mut Transaction<'_>, ino: Ino, size: u64, now: Timestamp) -> Result<()> {
+    let core = core_mut(tx, ino)?;
+    core.size.set(core.size.get().min(size));
+    let time = core.encode_time(now);
+    core.mtime = time;
+    core.ctime = time;
+    core.changecount.set(core.changecount.get().wrapping_add(1));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::file::{File, Files};
+use super::reservation::Work;
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Mistake, Result};
 use crate::format::time::Timestamp;
@@ -17,6 +18,8 @@ use crate::units::{FileBlock, Ino, MAX_FILE_BYTES};
 enum Below {
     /// Blocks of its own: data goes into them.
     Own,
+    /// Blocks of its own that are unwritten: data goes into them, but the bmbt may grow.
+    Unwritten,
     /// A hole: blocks have to be found.
     Hole,
     /// Shared blocks: others have to be found, and take their place.
@@ -36,8 +39,21 @@ impl Stretch {
     fn reserve(&self, file: &mut File) {
         match self.below {
             Below::Own => {}
+            Below::Unwritten => file.convert.insert(self.from.0..self.to.0),
             Below::Hole => file.delalloc.insert(self.from.0..self.to.0),
             Below::Shared => file.overwrite.insert(self.from.0..self.to.0),
+        }
+    }
+
+    /// Adds it to what writeback has to do.
+    fn add_to(&self, work: &mut Work) {
+        match self.below {
+            Below::Own => {}
+            Below::Unwritten => work.convert_runs += 1,
+            Below::Hole | Below::Shared => {
+                work.data_fsblocks += self.to.since(self.from);
+                work.data_runs += 1;
+            }
         }
     }
 }
@@ -64,13 +80,15 @@ pub fn write(
     let Some(end) = end else { return Err(Mistake::FileTooLarge.into()) };
     let (first, until) = (geometry.file_block(offset), geometry.file_block_up(end));
 
-    let disk_size = core(&mut Transaction::new(store), ino)?.size.get();
+    let inode = core(&mut Transaction::new(store), ino)?;
+    let (disk_size, extents) = (inode.size.get(), inode.data_nextents());
     let size = files.get(ino).map_or(disk_size, |file| file.size);
     let clean = clean_parts(files, ino, first, until, bs);
     let stretches = classify(store, ino, &clean)?;
     // Bytes behind the old end of the file come into view: they must read as zeros.
     let tail = if first > geometry.file_block(size) { prepare_tail(store, files, ino, size)? } else { None };
-    reserve_space(store, files, ino, stretches.iter().chain(tail.iter().map(|tail| &tail.stretch)))?;
+    let all = stretches.iter().chain(tail.iter().map(|tail| &tail.stretch));
+    check_space(&mut Transaction::new(store), files, ino, all, Pool::Whole)?;
 
     // Blocks that are covered in part keep the rest of what they hold, so it has to be in memory first.
     let mut edges = Vec::new();
@@ -84,6 +102,7 @@ pub fn write(
 
     drop_behind_end(store, ino, size, first)?;
     files.change(&geometry, ino, disk_size, |file| {
+        file.extents = extents;
         for stretch in &stretches {
             stretch.reserve(file);
         }
@@ -109,11 +128,15 @@ pub fn check_room(store: &mut Store, files: &Files, ino: Ino, offset: u64, len_b
         offset.checked_add(len_bytes).filter(|&end| end <= MAX_FILE_BYTES).ok_or(Mistake::FileTooLarge)?;
     let bs = store.geometry().blocksize as usize;
     let (first, until) = (store.geometry().file_block(offset), store.geometry().file_block_up(end));
+    let disk_size = core(&mut Transaction::new(store), ino)?.size.get();
+    let size = files.get(ino).map_or(disk_size, |file| file.size);
     let clean = clean_parts(files, ino, first, until, bs);
     let stretches = classify(store, ino, &clean)?;
     // The block at the old end of the file may have to be zeroed, and need one more.
-    let tail = Stretch { from: until, to: until.plus(1), below: Below::Hole };
-    reserve_space(store, files, ino, stretches.iter().chain([&tail]))
+    let tail =
+        if first > store.geometry().file_block(size) { prepare_tail(store, files, ino, size)? } else { None };
+    let all = stretches.iter().chain(tail.iter().map(|tail| &tail.stretch));
+    check_space(&mut Transaction::new(store), files, ino, all, Pool::Whole)
 }
 
 /// The parts of `from..to` that are not dirty yet.
@@ -155,20 +178,21 @@ fn classify(store: &mut Store, ino: Ino, parts: &[(FileBlock, FileBlock)]) -> Re
                 stretches.push(Stretch { from: at, to: hole_end, below: Below::Hole });
             }
             let Some(extent) = mapped else { break };
+            let mine = if extent.unwritten { Below::Unwritten } else { Below::Own };
             let mut own = extent.file_block;
             if may_share {
                 let (ag, start) = tx.geometry().split(extent.start);
                 for part in refcount::shared(&mut tx, ag, start, extent.len)? {
                     let shared = extent.file_block.plus(u64::from(part.start.0 - start.0));
                     if own < shared {
-                        stretches.push(Stretch { from: own, to: shared, below: Below::Own });
+                        stretches.push(Stretch { from: own, to: shared, below: mine });
                     }
                     own = shared.plus(u64::from(part.len));
                     stretches.push(Stretch { from: shared, to: own, below: Below::Shared });
                 }
             }
             if own < extent.file_end() {
-                stretches.push(Stretch { from: own, to: extent.file_end(), below: Below::Own });
+                stretches.push(Stretch { from: own, to: extent.file_end(), below: mine });
             }
             at = extent.file_end();
         }
@@ -176,30 +200,55 @@ fn classify(store: &mut Store, ino: Ino, parts: &[(FileBlock, FileBlock)]) -> Re
     Ok(stretches)
 }
 
-/// Makes sure that writeback will find room for the stretches that need it.
-fn reserve_space<'a>(
-    store: &mut Store,
+/// Whether data may take what the pool holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pool {
+    /// No: it has to be whole afterwards.
+    Whole,
+    /// Yes: what is done sets space free, or has to be possible when there is none.
+    Open,
+}
+
+/// Makes sure that writeback will find room for the stretches that need it, as `tx` leaves the volume.
+fn check_space<'a>(
+    tx: &mut Transaction<'_>,
     files: &Files,
     ino: Ino,
     stretches: impl Iterator<Item = &'a Stretch>,
+    pool: Pool,
 ) -> Result<()> {
-    let needed = stretches.filter(|stretch| stretch.below != Below::Own);
-    let blocks: u64 = needed.map(|stretch| stretch.to.since(stretch.from)).sum();
-    if blocks == 0 {
+    let extents = core(tx, ino)?.data_nextents();
+    let mut more = Work::default();
+    stretches.for_each(|stretch| stretch.add_to(&mut more));
+    if more == Work::default() {
         return Ok(());
     }
-    let more = files.extra_reservation(store.geometry(), ino, blocks);
-    let total = files.reserved_fsblocks().saturating_add(more);
-    if reserve::is_available(&mut Transaction::new(store), total)? { Ok(()) } else { Err(Error::NoSpace) }
+    let reserved = files.reserved_with(tx.geometry(), ino, |work| {
+        *work = Work {
+            extents,
+            data_fsblocks: work.data_fsblocks + more.data_fsblocks,
+            data_runs: work.data_runs + more.data_runs,
+            convert_runs: work.convert_runs + more.convert_runs,
+        };
+    });
+    let needed = if pool == Pool::Whole && more.data_fsblocks > 0 {
+        reserved.beside_pool(reserve::pool(tx.geometry()))
+    } else {
+        reserved.total()
+    };
+    if reserve::is_available(tx, needed)? { Ok(()) } else { Err(Error::NoSpace) }
 }
 
-/// Refuses when a transaction leaves too little room for data that was accepted.
+/// Refuses when a transaction leaves too little room for data that was accepted, or takes what the pool holds.
 ///
 /// # Errors
 /// [`Error::NoSpace`] then; those of reading the AGs' headers.
 pub fn check_reserved(tx: &mut Transaction<'_>, files: &Files) -> Result<()> {
-    let reserved = files.reserved_fsblocks();
-    if reserved == 0 || reserve::is_available(tx, reserved)? { Ok(()) } else { Err(Error::NoSpace) }
+    let reserved = files.reserved();
+    let takes_space = tx.counters().fdblocks < tx.store().counters().fdblocks;
+    let pool = if takes_space { reserve::pool(tx.geometry()) } else { 0 };
+    let needed = reserved.beside_pool(pool);
+    if needed == 0 || reserve::is_available(tx, needed)? { Ok(()) } else { Err(Error::NoSpace) }
 }
 
 /// Gives up blocks between the end of a file and file block `to` that are not marked as unwritten.
@@ -253,18 +302,22 @@ fn load(store: &mut Store, ino: Ino, block: FileBlock, size: u64) -> Result<Vec<
 pub(super) struct Tail {
     stretch: Stretch,
     bytes: Vec<u8>,
+    /// Extents of the file.
+    extents: u64,
 }
 
 impl Tail {
     /// Puts it there.
     pub(super) fn apply(&self, file: &mut File, bs: usize) {
+        file.extents = self.extents;
         self.stretch.reserve(file);
         file.dirty.store(self.stretch.from, 0, &self.bytes, bs);
     }
 
-    /// Makes sure that its writeback will find room.
-    pub(super) fn reserve_space(&self, store: &mut Store, files: &Files, ino: Ino) -> Result<()> {
-        reserve_space(store, files, ino, core::iter::once(&self.stretch))
+    /// Makes sure that its writeback will find room as `tx` leaves the volume, in the pool if nowhere else: cutting a
+    /// file has to be possible when all else is full.
+    pub(super) fn check_space(&self, tx: &mut Transaction<'_>, files: &Files, ino: Ino) -> Result<()> {
+        check_space(tx, files, ino, core::iter::once(&self.stretch), Pool::Open)
     }
 }
 
@@ -277,11 +330,12 @@ pub(super) fn prepare_tail(store: &mut Store, files: &Files, ino: Ino, size: u64
     if rest == 0 {
         return Ok(None);
     }
+    let extents = core(&mut Transaction::new(store), ino)?.data_nextents();
     if let Some(dirty) = files.get(ino).and_then(|file| file.dirty.at(block, bs)) {
         let mut bytes = dirty[..bs].to_vec();
         bytes[rest..].fill(0);
         let stretch = Stretch { from: block, to: block.plus(1), below: Below::Own };
-        return Ok(Some(Tail { stretch, bytes }));
+        return Ok(Some(Tail { stretch, bytes, extents }));
     }
     let found = bmap::lookup(&mut Transaction::new(store), ino, Fork::Data, block)?;
     if found.and_then(|e| e.within(block, block.plus(1))).is_none_or(|e| e.unwritten) {
@@ -289,5 +343,5 @@ pub(super) fn prepare_tail(store: &mut Store, files: &Files, ino: Ino, size: u64
     }
     let bytes = load(store, ino, block, size)?;
     let stretch = classify(store, ino, &[(block, block.plus(1))])?.pop();
-    Ok(stretch.map(|stretch| Tail { stretch, bytes }))
+    Ok(stretch.map(|stretch| Tail { stretch, bytes, extents }))
 }

@@ -30,6 +30,8 @@ struct Done {
     /// Promised blocks that now hold data.
     used: Vec<Extent>,
     near: Option<FsBlock>,
+    /// Extents that the data fork has now.
+    extents: u64,
 }
 
 /// How the CoW fork of a file is to be filled.
@@ -50,7 +52,7 @@ pub fn writeback(store: &mut Store, files: &mut Files, ino: Ino, thrifty: bool) 
         let cowextsize = if thrifty { 1 } else { cowextsize(&mut tx, ino)? };
         let mut done = Done { near: file.staging_near, ..Done::default() };
         let outcome = batch(&mut tx, file, ino, Hints { cowextsize }, &mut done)
-            .and_then(|()| finish_inode(&mut tx, file, ino, done.until));
+            .and_then(|()| finish_inode(&mut tx, file, ino, &mut done));
         let outcome = outcome.and_then(|()| tx.commit());
         if let Err(error) = outcome {
             for (_, staging) in &done.staged {
@@ -223,9 +225,10 @@ fn promise(
 }
 
 /// Stores the size and times that the data written so far stands for.
-fn finish_inode(tx: &mut Transaction<'_>, file: &File, ino: Ino, until: FileBlock) -> Result<()> {
-    let reached = if until.0 == u64::MAX { u64::MAX } else { tx.geometry().file_byte(until) };
+fn finish_inode(tx: &mut Transaction<'_>, file: &File, ino: Ino, done: &mut Done) -> Result<()> {
+    let reached = if done.until.0 == u64::MAX { u64::MAX } else { tx.geometry().file_byte(done.until) };
     let core = core_mut(tx, ino)?;
+    done.extents = core.data_nextents();
     let size = file.size.min(reached);
     if size > core.size.get() {
         core.size.set(size);
@@ -248,8 +251,8 @@ fn settle(store: &mut Store, files: &mut Files, geometry: &Geometry, ino: Ino, d
     }
     files.change(geometry, ino, 0, |file| {
         file.dirty.forget(FileBlock(0), done.until, bs);
-        file.delalloc.remove(0..done.until.0);
-        file.overwrite.remove(0..done.until.0);
+        file.unreserve(0..done.until.0);
+        file.extents = done.extents;
         for &(start, staging) in &done.staged {
             file.staging.insert(start, staging);
         }

@@ -1,4 +1,4 @@
-//! What each AG keeps back for its own trees, and what is left for files.
+//! What each AG keeps back for its own trees, what the volume keeps in its pool, and what is left for files.
 //!
 //! The refcountbt, rmapbt and finobt of an AG can grow when nothing is allocated for a file (cloning needs no data
 //! blocks, only records), so each AG withholds what a full tree of them would take. The figures are the kernel's:
@@ -28,6 +28,16 @@ fn tree_blocks((leaf_max, node_max): (u32, u32), records: u64) -> u64 {
         total += level;
     }
     total
+}
+
+/// Most blocks of the pool.
+const POOL_FSBLOCKS: u64 = 8192;
+
+/// Blocks of the volume that neither data nor inodes may take, a twentieth of it at most: with them, data that has its
+/// blocks already gets where it belongs when all the rest is full. The kernel's figure.
+#[must_use]
+pub fn pool(geometry: &Geometry) -> u64 {
+    (geometry.dblocks / 20).min(POOL_FSBLOCKS)
 }
 
 /// Full sizes of an AG's reserved trees, in fsblocks.
@@ -90,6 +100,19 @@ pub fn usable(tx: &mut Transaction<'_>, ag: AgNumber) -> Result<u32> {
         + u64::from(agfl::target(tx, ag)?.saturating_sub(listed))
         + u64::from(SET_ASIDE_FSBLOCKS);
     Ok(u64::from(free).saturating_sub(withheld) as u32)
+}
+
+/// Blocks that may still go to files over all AGs, the pool included.
+///
+/// # Errors
+/// Those of reading the AGs' headers.
+pub fn available(tx: &mut Transaction<'_>) -> Result<u64> {
+    let geometry = super::alloc::shape(tx);
+    let mut sum = 0;
+    for ag in geometry.ags() {
+        sum += u64::from(usable(tx, ag)?);
+    }
+    Ok(sum)
 }
 
 /// Whether `fsblocks` more blocks can go to files, over all AGs.

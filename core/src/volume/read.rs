@@ -9,6 +9,7 @@ use crate::error::{Mistake, Result};
 use crate::format::inode::FileType;
 use crate::inode::{self, Fork, Inode};
 use crate::journal::{Counters, Transaction};
+use crate::space::reserve;
 use crate::units::Ino;
 use crate::{attr, data, dir, symlink};
 
@@ -177,6 +178,17 @@ impl Volume {
             inodes: unsigned(counters.icount),
             free_inodes: unsigned(counters.ifree),
         })
+    }
+
+    /// What new data may have of the volume's free space, in fsblocks, metadata included: what is free without what the
+    /// AGs withhold for their trees, the pool for data that has its blocks already, and what waits for writeback. Linux
+    /// calls the same number free and available.
+    ///
+    /// # Errors
+    /// Those of the device; corruption. Every AG's headers are read for this.
+    pub fn available_fsblocks(&mut self) -> Result<u64> {
+        let reserved = self.files.reserved().beside_pool(reserve::pool(self.geometry()));
+        Ok(reserve::available(&mut self.transaction())?.saturating_sub(reserved))
     }
 }
 

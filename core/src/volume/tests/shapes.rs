@@ -17,7 +17,7 @@ use crate::format::extent::Extent;
 use crate::format::time::Timestamp;
 use crate::inode::bmap;
 use crate::journal::Locator;
-use crate::space::reserve::is_available;
+use crate::space::reserve::{is_available, pool};
 use crate::units::{FileBlock, FsBlock, Ino};
 use crate::volume::{OpenOptions, Volume};
 
@@ -234,14 +234,14 @@ fn what_is_reserved_for_data_is_not_spent_on_inodes() {
     let mut at = 0;
     // Up to where the next write would have to be preceded by writeback.
     loop {
-        let next = volume.files.reserved_fsblocks() + 24;
+        let next = volume.files.reserved().beside_pool(pool(volume.geometry())) + 24;
         if !is_available(&mut volume.transaction(), next).expect("reads") {
             break;
         }
         volume.write(file, at, &pattern(1, 4 * 4096)).expect("write");
         at += 4 * 4096;
     }
-    assert!(volume.files.reserved_fsblocks() > 1000);
+    assert!(volume.files.reserved().total() > 1000);
     let dirs: Vec<_> =
         (0..60).map_while(|n| volume.mkdir(root, format!("d{n}").as_bytes(), &DIR).ok()).collect();
     for (n, &dir) in (0..).zip(&dirs) {
