@@ -5,6 +5,7 @@ pub mod bmap;
 pub mod chunk;
 pub mod core;
 pub mod fork;
+pub mod forkoff;
 pub mod inactivate;
 pub mod init;
 mod verify;

@@ -4,7 +4,7 @@
 
 use zerocopy::FromBytes;
 
-use super::{Inline, Root, Tree};
+use super::{Inline, Root, Sizes, Tree};
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::BlockKind;
 use crate::format::extent::Extent;
@@ -32,6 +32,9 @@ pub struct Bmbt {
     pub fork: Fork,
 }
 
+/// Bytes before the keys of a root: level and number of entries.
+const ROOT_HEADER_BYTES: usize = 4;
+
 /// Where an inode lies.
 #[must_use]
 pub fn inode_locator(geometry: &Geometry, ino: Ino) -> Locator {
@@ -55,6 +58,45 @@ pub fn fork_bounds(core: &Dinode, inodesize: u32, ino: Ino, fork: Fork) -> Resul
         (Fork::Attr, 0) => (CORE_BYTES + literal, 0),
         (Fork::Attr, split) => (CORE_BYTES + split, literal - split),
     })
+}
+
+/// Bytes that a root in an inode takes with `numrecs` entries.
+#[must_use]
+pub const fn root_bytes(numrecs: usize) -> usize {
+    ROOT_HEADER_BYTES + numrecs * (Bmbt::KEY_BYTES + Sizes::<Bmbt>::PTR)
+}
+
+/// Moves the start of the attribute fork. Keys and pointers of a data fork's root are apart, and how far depends on
+/// the length of the fork, so the root is laid out anew; what the attribute fork holds is the caller's business.
+///
+/// # Errors
+/// Those of reading the inode; corruption when the root does not fit.
+pub fn set_forkoff(tx: &mut Transaction<'_>, ino: Ino, forkoff: u8) -> Result<()> {
+    let tree = Bmbt { ino, fork: Fork::Data };
+    let (inodesize, locator) = (tx.geometry().inodesize, inode_locator(tx.geometry(), ino));
+    let mut core = *tree.core(tx)?.0;
+    if core.forkoff == forkoff {
+        return Ok(());
+    }
+    let old_max = Sizes::<Bmbt>::max_inline(fork_bounds(&core, inodesize, ino, Fork::Data)?.1, 1);
+    core.forkoff = forkoff;
+    let (fork_at, fork_bytes) = fork_bounds(&core, inodesize, ino, Fork::Data)?;
+    let new_max = Sizes::<Bmbt>::max_inline(fork_bytes, 1);
+    let bytes = tx.modify(&locator, 0..CORE_BYTES)?;
+    Dinode::mut_from_prefix(bytes).expect("an inode holds its core").0.forkoff = forkoff;
+    if core.format != fork_format::BTREE || old_max == new_max {
+        return Ok(());
+    }
+    let bytes = tx.modify(&locator, fork_at..fork_at + fork_bytes)?;
+    let numrecs = usize::from(be_u16(bytes, fork_at + 2));
+    if numrecs > old_max.min(new_max) {
+        let problem = Problem::Bounds { field: "numrecs of the bmbt root", found: numrecs as u64 };
+        return Err(Error::corrupt("inode", Place::ino(ino), problem));
+    }
+    let ptrs_at = |max: usize| fork_at + ROOT_HEADER_BYTES + max * Bmbt::KEY_BYTES;
+    let len = numrecs * Sizes::<Bmbt>::PTR;
+    bytes.copy_within(ptrs_at(old_max)..ptrs_at(old_max) + len, ptrs_at(new_max));
+    Ok(())
 }
 
 impl Bmbt {

@@ -42,6 +42,15 @@ impl<T: Tree> Cursor<T> {
         Err(corrupt(place, &self.tree, Problem::Rule("no room in spite of splits")))
     }
 
+    /// Moves what a root in an inode holds to a block of its own, so that the root takes no more than one entry.
+    ///
+    /// # Errors
+    /// Those of reading the tree and of `source`.
+    pub fn push_root(&mut self, tx: &mut Transaction<'_>, source: &mut dyn BlockSource) -> Result<()> {
+        self.seek_first(tx)?;
+        self.grow(tx, source)
+    }
+
     /// Makes room in the full node at `level`, or if its parent is full in that.
     fn make_room(
         &mut self,

@@ -8,7 +8,7 @@ use zerocopy::big_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::da::{BlockInfo, lower_bound};
-use super::header::{be_u16, be_u32};
+use super::header::{be_u16, be_u32, put};
 use crate::error::Problem;
 
 /// Longest value, in bytes.
@@ -73,6 +73,30 @@ pub struct Attr<'a> {
 
 /// Bytes of the header of a shortform fork.
 pub const SHORTFORM_HEADER_BYTES: usize = 4;
+
+/// Bytes of a shortform attribute.
+#[must_use]
+pub const fn shortform_entry_bytes(namelen: usize, valuelen: usize) -> usize {
+    3 + namelen + valuelen
+}
+
+/// Encodes a shortform attribute fork; `None` when there is something in it that has no such form.
+#[must_use]
+pub fn encode_shortform(attrs: &[Attr<'_>]) -> Option<Vec<u8>> {
+    let mut fork = alloc::vec![0; SHORTFORM_HEADER_BYTES];
+    for attr in attrs {
+        let Value::Local(value) = attr.value else { return None };
+        fork.push(u8::try_from(attr.name.len()).ok()?);
+        fork.push(u8::try_from(value.len()).ok()?);
+        fork.push(attr.flags.namespace().bits());
+        fork.extend_from_slice(attr.name);
+        fork.extend_from_slice(value);
+    }
+    let totsize = u16::try_from(fork.len()).ok()?;
+    put(&mut fork, 0, &totsize.to_be_bytes());
+    fork[2] = u8::try_from(attrs.len()).ok()?;
+    Some(fork)
+}
 
 /// Decodes a shortform attribute fork.
 ///
@@ -269,7 +293,6 @@ const _: () = assert!(REMOTE_HEADER_BYTES == 56);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::header::put;
 
     #[test]
     fn shortform_is_held_to_its_size() {
@@ -277,6 +300,7 @@ mod tests {
         let attrs = decode_shortform(&fork).expect("valid");
         let value = Value::Local(&[1, 2, 3, 4]);
         assert_eq!(attrs, [Attr { flags: AttrFlags::ROOT, name: b"abc", value }]);
+        assert_eq!(encode_shortform(&attrs).expect("small"), fork[..14]);
         for totsize in (0..=255).filter(|&size| size != 14) {
             let mut fork = fork;
             fork[1] = totsize;

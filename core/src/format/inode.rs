@@ -272,6 +272,12 @@ impl Dinode {
         if self.flags2().contains(Flags2::NREXT64) { (1 << 48) - 1 } else { (1 << 31) - 1 }
     }
 
+    /// Most extents that the attribute fork's counter can hold.
+    #[must_use]
+    pub fn max_attr_nextents(&self) -> u64 {
+        if self.flags2().contains(Flags2::NREXT64) { u32::MAX.into() } else { (1 << 15) - 1 }
+    }
+
     /// Decodes one of the timestamps.
     #[must_use]
     pub fn time(&self, raw: U64) -> Timestamp {

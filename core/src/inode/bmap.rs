@@ -99,7 +99,11 @@ pub fn insert(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, new: Extent) -> Re
     match (left, right) {
         (None, None) => {
             let limit = core(tx, ino)?;
-            if fork == Fork::Data && limit.data_nextents() >= limit.max_data_nextents() {
+            let is_full = match fork {
+                Fork::Data => limit.data_nextents() >= limit.max_data_nextents(),
+                Fork::Attr => limit.attr_nextents() >= limit.max_attr_nextents(),
+            };
+            if is_full {
                 return Err(crate::error::Mistake::FileTooLarge.into());
             }
             cursor.insert(tx, &mut source, &new)
@@ -202,6 +206,21 @@ pub fn allocate(
     insert(tx, ino, fork, extent)?;
     count_blocks(tx, ino, i64::from(len))?;
     Ok(extent)
+}
+
+/// The first of `len_fsblocks` file blocks in a row that are not mapped.
+///
+/// # Errors
+/// Those of reading the fork.
+pub fn first_unused(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, len_fsblocks: u32) -> Result<FileBlock> {
+    let mut at = FileBlock(0);
+    while let Some(extent) = lookup(tx, ino, fork, at)? {
+        if extent.file_block.since(at) >= u64::from(len_fsblocks) {
+            break;
+        }
+        at = extent.file_end();
+    }
+    Ok(at)
 }
 
 /// Allocates `len_fsblocks` blocks in one piece for a hole at `block` and maps them.
