@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::BlockKind;
-use crate::format::header::be_u32;
+use crate::format::header::{be_u32, put};
 use crate::format::inode::fork_format;
 use crate::format::symlink::{MAX_TARGET_BYTES, SYMLINK_HEADER_BYTES, SymlinkHeader};
-use crate::inode::{Fork, Inode, map_at};
+use crate::inode::core::core_mut;
+use crate::inode::{Fork, Inode, bmap, map_at};
 use crate::journal::{Locator, Transaction};
-use crate::units::FileBlock;
+use crate::units::{AgBlock, FileBlock};
 
 /// The target of a symbolic link.
 ///
@@ -62,4 +63,28 @@ fn remote_target(tx: &mut Transaction<'_>, link: &Inode, size: usize) -> Result<
         at = extent.file_end();
     }
     Ok(target)
+}
+
+/// Moves a target that is in the inode to a block, where its room is wanted for something else.
+///
+/// # Errors
+/// [`Error::NoSpace`](crate::Error::NoSpace), and those of changing the trees.
+pub fn leave_inode(tx: &mut Transaction<'_>, link: &Inode) -> Result<()> {
+    let target = target(tx, link)?;
+    let geometry = tx.geometry().clone();
+    let room = geometry.blocksize as usize - SYMLINK_HEADER_BYTES;
+    if target.len() > room {
+        return Err(link.corrupt(Problem::Bounds { field: "size", found: link.size() }));
+    }
+    let core = core_mut(tx, link.ino)?;
+    core.format = fork_format::EXTENTS;
+    core.set_data_nextents(0);
+    let near = geometry.fsblock(geometry.split_ino(link.ino).0, AgBlock(0));
+    let extent = bmap::allocate(tx, link.ino, Fork::Data, FileBlock(0), 1, near)?;
+    let daddr = geometry.daddr(extent.start);
+    let locator = Locator::new(&[BlockKind::Symlink], daddr, geometry.blocksize, Some(link.ino.0));
+    let block = tx.create(&locator);
+    put(block, core::mem::offset_of!(SymlinkHeader, bytes), &(target.len() as u32).to_be_bytes());
+    put(block, SYMLINK_HEADER_BYTES, &target);
+    Ok(())
 }

@@ -122,6 +122,14 @@ fn add_shortform(tx: &mut Transaction<'_>, dir: &Inode, new: &NewName<'_>) -> Re
     add_block(tx, &dir, new)
 }
 
+/// Moves a directory of shortform out of its inode, where its room is wanted for something else.
+///
+/// # Errors
+/// Those of changing the trees.
+pub fn leave_inode(tx: &mut Transaction<'_>, dir: &Inode) -> Result<()> {
+    to_block(tx, dir, &shortform(dir)?)
+}
+
 /// Moves a directory out of its inode into a block.
 fn to_block(tx: &mut Transaction<'_>, dir: &Inode, sf: &Shortform<'_>) -> Result<()> {
     let geometry = tx.geometry().clone();
