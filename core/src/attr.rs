@@ -1,10 +1,18 @@
-//! Extended attributes: listed and found in every form.
+//! Extended attributes: listed, found, set and removed in every form.
 //!
 //! Few and small ones live in the inode (shortform), then in one leaf, then in a tree of leaves by hash (node form);
 //! values too large for a leaf have blocks of their own (remote).
 
+mod edit;
+mod fork;
+mod intent;
+mod leaf;
 mod read;
+mod remote;
+mod tree;
 
+pub use edit::{Key, add_parent, remove, remove_parent, set};
+pub use intent::{Intent, apply_intent};
 pub use read::{get, list, parents};
 
 use alloc::vec::Vec;

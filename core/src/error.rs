@@ -113,6 +113,9 @@ pub enum Mistake {
     /// ENODATA
     #[error("no such attribute")]
     NoAttribute,
+    /// E2BIG
+    #[error("value too large")]
+    ValueTooLarge,
     /// EMLINK
     #[error("too many links")]
     TooManyLinks,
@@ -238,6 +241,7 @@ impl Mistake {
             Self::Loop => "invalid.loop",
             Self::FileTooLarge => "invalid.file-too-large",
             Self::NoAttribute => "invalid.no-attribute",
+            Self::ValueTooLarge => "invalid.value-too-large",
             Self::TooManyLinks => "invalid.too-many-links",
             Self::NotPermitted(_) => "invalid.not-permitted",
             Self::Busy => "invalid.busy",

@@ -10,6 +10,7 @@ mod read;
 mod tests;
 mod types;
 mod write;
+mod xattrs;
 
 pub use types::{
     DirEntry, ExtentPlace, FileExtent, FileType, Flags, Flags2, Follow, Namespace, ParentPointer, Stat,
@@ -18,6 +19,7 @@ pub use types::{
 
 pub use crate::inode::init::NewInode;
 pub use write::SetAttributes;
+pub use xattrs::SetMode;
 
 use open::Policy;
 

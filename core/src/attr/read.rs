@@ -3,23 +3,19 @@
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use super::{Namespace, ParentPointer, XattrName};
-use crate::dir::da::{Chain, LeafAt, Space, damaged, locate};
+use super::edit::PARENT_VALUE_BYTES;
+use super::{Namespace, ParentPointer, XattrName, remote};
+use crate::dir::da::{Chain, LeafAt, Space, damaged};
 use crate::error::{Problem, Result};
 use crate::format::BlockKind;
-use crate::format::attr::{
-    Attr, AttrFlags, AttrLeaf, AttrRemoteHeader, REMOTE_HEADER_BYTES, Value, decode_shortform,
-};
+use crate::format::attr::{Attr, AttrFlags, AttrLeaf, Value, decode_shortform};
 use crate::format::da::name_hash;
 use crate::format::dir::is_valid_name;
 use crate::format::header::{be_u32, be_u64};
 use crate::format::inode::fork_format;
 use crate::inode::{Fork, Inode};
 use crate::journal::Transaction;
-use crate::units::{FileBlock, Ino};
-
-/// Bytes of the value of a parent pointer: inode and generation of the directory.
-const PARENT_VALUE_BYTES: usize = 12;
+use crate::units::Ino;
 
 /// Names of all attributes that users may see; parent pointers are not among them.
 ///
@@ -88,7 +84,7 @@ pub fn get(
         None => Ok(None),
         Some(OwnedValue::Local(value)) => Ok(Some(value)),
         Some(OwnedValue::Remote { valueblk, valuelen }) => {
-            remote_value(tx, inode, valueblk, valuelen as usize).map(Some)
+            remote::read(tx, inode.ino, valueblk, valuelen as usize).map(Some)
         }
     }
 }
@@ -186,33 +182,4 @@ fn in_leaves(
         next = space.next_leaf(tx, inode, &mut chain, forw)?;
     }
     Ok(())
-}
-
-fn remote_value(tx: &mut Transaction<'_>, inode: &Inode, valueblk: u32, len: usize) -> Result<Vec<u8>> {
-    const KINDS: &[BlockKind] = &[BlockKind::AttrRemote];
-    let room = tx.geometry().blocksize as usize - REMOTE_HEADER_BYTES;
-    let mut value = Vec::new();
-    let mut at = FileBlock(valueblk.into());
-    while value.len() < len {
-        let fail = |problem| damaged(KINDS[0], inode, at, problem);
-        let Some(locator) = locate(tx, inode, Fork::Attr, at, 1, KINDS)? else {
-            return Err(fail(Problem::Rule("remote value lies in a hole")));
-        };
-        let bytes = tx.read(&locator)?;
-        let field = |at| be_u32(bytes, at) as usize;
-        let offset = field(core::mem::offset_of!(AttrRemoteHeader, offset));
-        let piece_len = field(core::mem::offset_of!(AttrRemoteHeader, bytes));
-        let expected = room.min(len - value.len());
-        if offset != value.len() {
-            let (expected, found) = (value.len() as u64, offset as u64);
-            return Err(fail(Problem::Value { field: "offset", expected, found }));
-        }
-        if piece_len != expected {
-            let (expected, found) = (expected as u64, piece_len as u64);
-            return Err(fail(Problem::Value { field: "bytes", expected, found }));
-        }
-        value.extend_from_slice(&bytes[REMOTE_HEADER_BYTES..REMOTE_HEADER_BYTES + piece_len]);
-        at = at.plus(1);
-    }
-    Ok(value)
 }

@@ -24,6 +24,7 @@ use crate::format::log_item::{
     self, BufFormat, CHECKPOINT, CLIENT_LOG, CLIENT_TRANSACTION, DoneFormat, ExtentsFormat,
     TRANSACTION_MAGIC, TransactionHeader, UNMOUNT_MAGIC, buf_flags, item_type, op_flags,
 };
+use crate::format::superblock::RawSuperblock;
 use crate::geometry::Geometry;
 use crate::units::{Daddr, Lsn};
 
@@ -54,8 +55,18 @@ impl Regions {
 }
 
 /// Everything that was committed since the last checkpoint, as items.
-pub(super) fn regions(pending: &Pending, cache: &mut Cache, geometry: &Geometry) -> Regions {
+pub(super) fn regions(
+    pending: &Pending,
+    superblock: &[u8],
+    cache: &mut Cache,
+    geometry: &Geometry,
+) -> Regions {
     let mut regions = Regions::default();
+    if pending.changes_superblock() {
+        let chunks: Vec<usize> = (0..size_of::<RawSuperblock>().div_ceil(CHUNK_BYTES)).collect();
+        let flags = BlockKind::Superblock.log_type() << buf_flags::TYPE_SHIFT;
+        push_chunks(&mut regions, superblock, (Daddr(0), superblock.len()), flags, &chunks);
+    }
     for chunk in pending.icreates() {
         push_icreate(&mut regions, chunk, geometry);
     }

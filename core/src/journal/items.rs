@@ -94,13 +94,18 @@ pub struct Pending {
     cancels: BTreeMap<Daddr, u32>,
     icreates: Vec<Icreate>,
     dones: Vec<Done>,
+    superblock: bool,
     bytes: usize,
 }
 
 impl Pending {
     /// Whether there is nothing to say.
     pub(super) fn is_empty(&self) -> bool {
-        self.blocks.is_empty() && self.cancels.is_empty() && self.icreates.is_empty() && self.dones.is_empty()
+        self.blocks.is_empty()
+            && self.cancels.is_empty()
+            && self.icreates.is_empty()
+            && self.dones.is_empty()
+            && !self.superblock
     }
 
     /// What the checkpoint will take in the log, in bytes, at most.
@@ -126,6 +131,18 @@ impl Pending {
     /// Intents that are done.
     pub(super) fn dones(&self) -> &[Done] {
         &self.dones
+    }
+
+    /// Whether the superblock changed.
+    pub(super) fn changes_superblock(&self) -> bool {
+        self.superblock
+    }
+
+    /// Says that the superblock changed.
+    pub(super) fn change_superblock(&mut self) {
+        if !core::mem::replace(&mut self.superblock, true) {
+            self.bytes += ITEM_BYTES + chunk_bytes(4);
+        }
     }
 
     /// Adds changes of the block at `daddr`.

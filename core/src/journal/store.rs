@@ -16,6 +16,7 @@ use crate::cache::{Block, Cache, Piece};
 use crate::device::{BlockDevice, read_vec};
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::BlockKind;
+use crate::format::features::Version;
 use crate::format::header::{self, Identity};
 use crate::format::superblock::RawSuperblock;
 use crate::geometry::Geometry;
@@ -60,6 +61,8 @@ pub struct Store {
     data_in_flight: bool,
     /// Committed changes that are not in the log yet.
     pending: Pending,
+    /// The superblock changed and is not in place yet.
+    superblock_dirty: bool,
     /// Blocks that the log holds, or will hold, all of since blocks were last put in place.
     imaged: HashSet<Daddr>,
     /// `None` where nothing may be changed.
@@ -105,6 +108,7 @@ impl Store {
             promised: ExtentSet::default(),
             data_in_flight: false,
             pending: Pending::default(),
+            superblock_dirty: false,
             imaged: HashSet::new(),
             log: None,
             oldest: None,
@@ -185,6 +189,20 @@ impl Store {
         match &self.shutdown {
             Some(reason) => Err(Error::Shutdown { reason: reason.clone() }),
             None => Ok(()),
+        }
+    }
+
+    /// Notes in the superblock that something is in use from now on that a volume starts without.
+    ///
+    /// Not undone when the transaction that uses it is dropped: a volume may say so without need.
+    pub fn note_version(&mut self, version: Version) {
+        let raw =
+            RawSuperblock::mut_from_prefix(&mut self.superblock).expect("a sector holds a superblock").0;
+        if raw.versionnum.get() & version.bits() != version.bits() {
+            raw.versionnum.set(raw.versionnum.get() | version.bits());
+            Arc::make_mut(&mut self.geometry).version.insert(version);
+            self.pending.change_superblock();
+            self.superblock_dirty = true;
         }
     }
 

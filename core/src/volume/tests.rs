@@ -5,6 +5,7 @@ mod full;
 mod many;
 mod pipeline;
 mod shapes;
+mod xattrs;
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;

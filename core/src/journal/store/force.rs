@@ -131,7 +131,7 @@ impl Store {
         let Some(log) = &mut self.log else {
             return Err(Error::ReadOnly { reason: "the log was not opened for writing".to_string() });
         };
-        let regions = checkpoint::regions(&self.pending, &mut self.cache, &self.geometry);
+        let regions = checkpoint::regions(&self.pending, &self.superblock, &mut self.cache, &self.geometry);
         if log.footprint_bytes(regions.payload_bytes()) > log.free_bytes() {
             return Err(Error::unsupported("checkpoint that is too large for the volume's log"));
         }
@@ -154,6 +154,9 @@ impl Store {
 
     fn push_unguarded(&mut self) -> Result<()> {
         self.write_dirty_blocks()?;
+        if self.superblock_dirty {
+            self.write_superblock()?;
+        }
         self.device.flush()?;
         self.cache.mark_clean();
         self.imaged.clear();
@@ -202,7 +205,9 @@ impl Store {
 
     fn write_superblock(&mut self) -> Result<()> {
         header::seal(BlockKind::Superblock, &mut self.superblock);
-        Ok(self.device.write_at(0, &self.superblock)?)
+        self.device.write_at(0, &self.superblock)?;
+        self.superblock_dirty = false;
+        Ok(())
     }
 
     fn write_dirty_blocks(&mut self) -> Result<()> {
