@@ -13,3 +13,4 @@ mod pipeline;
 mod reading;
 mod refusals;
 mod writing;
+mod xattrs;
