@@ -56,11 +56,10 @@ impl Volume {
             attr::set(&mut tx, ino, flags, name, value)?;
             touch(&mut tx, ino, now)?;
             check_reserved(&mut tx, &volume.files)?;
-            tx.commit();
-            Ok(())
+            tx.commit()
         })?;
         self.store.note_version(Version::ATTR);
-        self.after_commit()
+        Ok(())
     }
 
     /// Removes an extended attribute.
@@ -79,10 +78,8 @@ impl Volume {
                 return Err(Mistake::NoAttribute.into());
             }
             touch(&mut tx, ino, now)?;
-            tx.commit();
-            Ok(())
-        })?;
-        self.after_commit()
+            tx.commit()
+        })
     }
 }
 

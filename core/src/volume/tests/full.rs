@@ -30,7 +30,7 @@ fn preallocate(volume: &mut Volume, ino: Ino, at: u64, len_fsblocks: u64) {
     }
     let bytes = tx.geometry().file_byte(FileBlock(at + done));
     core_mut(&mut tx, ino).expect("core").size.set(bytes);
-    tx.commit();
+    tx.commit().expect("commits");
 }
 
 /// Blocks that the allocator would still hand out, the pool included.
@@ -49,7 +49,7 @@ fn drain(volume: &mut Volume, keep: u64) {
         let taken = [most, 1].into_iter().filter(|&want| want > 0 && want <= most).find_map(|want| {
             let mut tx = volume.transaction();
             let extent = bmap::allocate(&mut tx, ino, Fork::Data, FileBlock(at), want, near).ok()?;
-            tx.commit();
+            tx.commit().expect("commits");
             Some(extent.len)
         });
         let Some(len) = taken else { break };

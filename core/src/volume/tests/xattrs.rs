@@ -336,7 +336,7 @@ fn with_parent_pointers() -> Shared {
 fn in_transaction<R>(volume: &mut Volume, act: impl FnOnce(&mut Transaction<'_>) -> Result<R>) -> R {
     let mut tx = volume.transaction();
     let outcome = act(&mut tx).expect("changes");
-    tx.commit();
+    tx.commit().expect("commits");
     outcome
 }
 
