@@ -17,12 +17,20 @@ pub(crate) const FRAGMENTED: &str = "fragmented.img";
 /// The tree of 20 000 files.
 pub(crate) const FILES: &str = "files.img";
 
+/// That tree with its attributes changed so often that the log is full, after a crash.
+pub(crate) const DIRTY: &str = "dirty.img";
+
 /// 512 MiB.
 pub(crate) const BIG_BYTES: &str = "536870912";
 /// How many random overwrites of 4 KiB.
 pub(crate) const OVERWRITES: &str = "20000";
 /// The overwrites' seed: the same file blocks on both sides.
 pub(crate) const SEED: &str = "7";
+
+/// How many appends, each with an fsync.
+pub(crate) const APPENDS: &str = "2000";
+/// Changes of all attributes that fill a log of 64 MiB, about 5 MiB each.
+const CHANGES: usize = 11;
 
 const GROUPS: usize = 10;
 const DIRECTORIES_EACH: usize = 20;
@@ -39,7 +47,25 @@ pub(crate) fn prepare(lab: &Lab) -> Result<(), String> {
     make(lab, BIG, Some(EMPTY), &[&worker, "host", "write", &big, BIG_BYTES])?;
     make(lab, CLONED, Some(BIG), &["cp", "--reflink=always", &big, &clone])?;
     make(lab, FRAGMENTED, Some(CLONED), &[&worker, "host", "overwrite", &clone, OVERWRITES, SEED])?;
-    make(lab, FILES, Some(EMPTY), &["cp", "-a", TREE, &format!("{MOUNT}/{TREE}")])
+    make(lab, FILES, Some(EMPTY), &["cp", "-a", TREE, &format!("{MOUNT}/{TREE}")])?;
+    make_dirty(lab)
+}
+
+/// Attributes of all files change again and again, each time made durable in the log; then the plug is pulled.
+fn make_dirty(lab: &Lab) -> Result<(), String> {
+    if lab.folder.join(DIRTY).exists() {
+        return Ok(());
+    }
+    let script = format!(
+        "set -e; mount -t xfs -o loop,nouuid {IMAGE} {MOUNT}; trap 'umount {MOUNT}' EXIT; \
+         for n in $(seq {CHANGES}); do \
+           find {MOUNT}/{TREE} -type f -exec chmod $((600 + n % 8)) {{}} +; xfs_io -c syncfs {MOUNT}; \
+         done; \
+         xfs_io -x -c 'shutdown -f' {MOUNT}"
+    );
+    lab.restore(FILES)?;
+    lab.run(lab.host("sh").args(["-c", &script]))?;
+    fs::rename(lab.folder.join(IMAGE), lab.folder.join(DIRTY)).map_err(|error| error.to_string())
 }
 
 /// Makes `image` from the one `before` by a command on its mount; without `before`, by mkfs.xfs.

@@ -1,6 +1,8 @@
 //! What is timed, and at most how much of the kernel's time it may take.
 
-use crate::images::{self, BIG, BIG_BYTES, CLONED, EMPTY, FILES, FRAGMENTED, OVERWRITES, SEED};
+use crate::images::{
+    self, APPENDS, BIG, BIG_BYTES, CLONED, DIRTY, EMPTY, FILES, FRAGMENTED, OVERWRITES, SEED,
+};
 use crate::kernel::{count_extents, with_mount};
 use crate::lab::{IMAGE, Lab, MOUNT, Runner, TREE};
 
@@ -50,6 +52,8 @@ pub(crate) fn all() -> Vec<Work> {
         },
         work("clone of the fragmented file", 0.2, FRAGMENTED, kernel_clone_again, our_clone_again),
         work("20 000 files removed", 0.7, FILES, kernel_remove, our_remove),
+        work("2 000 appends of 4 KiB, each with fsync", 1.0, EMPTY, kernel_append, our_append),
+        work("recovery of a full log of 64 MiB", 1.0, DIRTY, kernel_recover, our_recover),
     ]
 }
 
@@ -129,4 +133,21 @@ fn kernel_remove(lab: &Lab) -> Result<(), String> {
 
 fn our_remove(lab: &Lab, runner: Runner) -> Result<(), String> {
     lab.run(&mut lab.xfskit(runner, &["rm", "-r", &inside(TREE)]))
+}
+
+fn kernel_append(lab: &Lab) -> Result<(), String> {
+    let args = ["host", "append", &mounted("log"), APPENDS];
+    with_mount(lab, |lab| lab.run(&mut lab.worker(Runner::Host, &args)))()
+}
+
+fn our_append(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.worker(runner, &["image", IMAGE, "append", "/log", APPENDS]))
+}
+
+fn kernel_recover(lab: &Lab) -> Result<(), String> {
+    with_mount(lab, |_| Ok(()))()
+}
+
+fn our_recover(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.xfskit(runner, &["recover", IMAGE]))
 }

@@ -1,8 +1,8 @@
 //! Does what no single command does, the same way on a mounted file and inside an image, and leaves it durable.
 //!
-//! `worker host write|overwrite|read FILE …` works through the kernel, `worker image IMAGE write|overwrite|read PATH …`
-//! through xfskit. `write BYTES` writes from the start on; `overwrite COUNT SEED` writes COUNT pieces of 4 KiB, aligned, all over
-//! the file; `read` reads all of it.
+//! `worker host write|overwrite|append|read FILE …` works through the kernel, `worker image IMAGE write|overwrite|append|read
+//! PATH …` through xfskit. `write BYTES` writes from the start on; `overwrite COUNT SEED` writes COUNT pieces of 4 KiB, aligned,
+//! all over the file; `append COUNT` adds COUNT pieces of 4 KiB to a new file and makes each durable; `read` reads all of it.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -25,9 +25,11 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["host", "write", file, bytes] => host_write(file, bytes),
         ["host", "overwrite", file, count, seed] => host_overwrite(file, count, seed),
+        ["host", "append", file, count] => host_append(file, count),
         ["host", "read", file] => host_read(file),
         ["image", image, "write", path, bytes] => image_write(image, path, bytes),
         ["image", image, "overwrite", path, count, seed] => image_overwrite(image, path, count, seed),
+        ["image", image, "append", path, count] => image_append(image, path, count),
         ["image", image, "read", path] => image_read(image, path),
         _ => Err("not a work that is known".into()),
     };
@@ -65,6 +67,16 @@ fn host_overwrite(path: &str, count: &str, seed: &str) -> Outcome {
     Ok(file.sync_all()?)
 }
 
+fn host_append(path: &str, count: &str) -> Outcome {
+    let piece = pattern(PIECE_BYTES, 3);
+    let mut file = File::create(path)?;
+    for _ in 0..count.parse::<u64>()? {
+        file.write_all(&piece)?;
+        file.sync_all()?;
+    }
+    Ok(())
+}
+
 fn host_read(path: &str) -> Outcome {
     let mut file = File::open(path)?;
     let mut chunk = vec![0; CHUNK_BYTES];
@@ -96,6 +108,19 @@ fn image_overwrite(image: &str, path: &str, count: &str, seed: &str) -> Outcome 
     let mut random = Random::new(seed.parse()?);
     for _ in 0..count.parse::<u64>()? {
         volume.write(ino, random.below(pieces) * u64::try_from(PIECE_BYTES)?, &piece)?;
+    }
+    volume.close()?;
+    Ok(())
+}
+
+fn image_append(image: &str, path: &str, count: &str) -> Outcome {
+    let mut volume = open(image)?;
+    let (dir, name) = volume.resolve_parent(path.as_bytes())?;
+    let ino = volume.create(dir, &name, &NewInode { mode: 0o644, uid: 0, gid: 0 })?;
+    let piece = pattern(PIECE_BYTES, 3);
+    for n in 0..count.parse::<u64>()? {
+        volume.write(ino, n * u64::try_from(PIECE_BYTES)?, &piece)?;
+        volume.fsync(ino)?;
     }
     volume.close()?;
     Ok(())
