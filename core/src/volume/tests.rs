@@ -2,6 +2,7 @@
 
 mod failures;
 mod full;
+mod journal;
 mod many;
 mod pipeline;
 mod shapes;
@@ -31,6 +32,7 @@ struct Shared {
     /// Only one call fails, then all succeed again.
     fail_once: Rc<Cell<bool>>,
     calls: Rc<Cell<u64>>,
+    flushes: Rc<Cell<u64>>,
 }
 
 impl Shared {
@@ -93,6 +95,7 @@ impl BlockDevice for Shared {
     }
 
     fn flush(&mut self) -> Result<(), DeviceError> {
+        self.flushes.set(self.flushes.get() + 1);
         self.call()
     }
 }

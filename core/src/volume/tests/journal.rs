@@ -1,0 +1,115 @@
+//! What goes into the log, and when.
+
+use alloc::format;
+
+use super::{FILE, Shared, assert_sound, contents, fresh, pattern};
+use crate::format::header::{be_u32, be_u64};
+use crate::format::log::RECORD_MAGIC;
+use crate::journal::log_state::{LogState, log_state};
+use crate::units::{Ino, Lsn};
+use crate::volume::Volume;
+
+const BLOCK: usize = 4096;
+
+/// Flushes that `act` costs.
+fn flushes(device: &Shared, act: impl FnOnce()) -> u64 {
+    let before = device.flushes.get();
+    act();
+    device.flushes.get() - before
+}
+
+/// A file of `blocks` blocks of which each is an extent of its own: every other block of a larger one is written over
+/// while it is shared.
+fn fragmented(volume: &mut Volume, name: &[u8], blocks: u64) -> Ino {
+    let root = volume.root();
+    let whole = volume.create(root, b"whole", &FILE).expect("create");
+    volume.write(whole, 0, &pattern(1, blocks as usize * BLOCK)).expect("write");
+    let file = volume.create(root, name, &FILE).expect("create");
+    volume.clone_file(whole, file).expect("clone");
+    for block in (0..blocks).step_by(2) {
+        volume.write(file, block * BLOCK as u64, &pattern(2, BLOCK)).expect("write");
+    }
+    volume.sync().expect("sync");
+    file
+}
+
+#[test]
+fn an_fsync_costs_one_flush_or_two_when_there_is_data() {
+    let device = fresh(32, |_| {});
+    let mut volume = device.open();
+    let root = volume.root();
+    let file = volume.create(root, b"file", &FILE).expect("create");
+    assert_eq!(flushes(&device, || volume.fsync(file).expect("fsync")), 1, "metadata alone");
+    for n in 0..50 {
+        volume.write(file, n * 3000, &pattern(n as u8, 3000)).expect("write");
+        assert_eq!(flushes(&device, || volume.fsync(file).expect("fsync")), 2, "append {n}");
+    }
+    assert_eq!(flushes(&device, || volume.fsync(file).expect("fsync")), 0, "nothing to do");
+    volume.close().expect("close");
+}
+
+#[test]
+fn the_log_goes_round_and_round() {
+    let device = fresh(32, |_| {});
+    let mut volume = device.open();
+    let LogState::Clean { head: before } = log_state(volume.store()).expect("state") else {
+        panic!("a fresh log is clean")
+    };
+    let root = volume.root();
+    let file = volume.create(root, b"file", &FILE).expect("create");
+    for n in 0..4000_u64 {
+        volume.write(file, n % 64 * 4096, &pattern(n as u8, 4096)).expect("write");
+        volume.truncate(file, (n % 64 + 1) * 4096).expect("truncate");
+        volume.fsync(file).expect("fsync");
+    }
+    assert_sound(&mut volume);
+    let LogState::Clean { head } = log_state(volume.store()).expect("state") else {
+        panic!("a volume at rest has a clean log")
+    };
+    assert!(head.cycle() > before.cycle(), "{before:?} to {head:?}");
+    volume.close().expect("close");
+    assert_sound(&mut device.open());
+}
+
+#[test]
+fn work_that_no_checkpoint_could_hold_goes_on_in_another() {
+    let device = fresh(128, |_| {});
+    let mut volume = device.open();
+    let root = volume.root();
+    let file = fragmented(&mut volume, b"file", 12_000);
+    assert!(volume.stat(file).expect("stat").extents > 11_000);
+    let expected = contents(&mut volume, file);
+    let copy = volume.create(root, b"copy", &FILE).expect("create");
+    volume.clone_file(file, copy).expect("clone");
+    assert!(contents(&mut volume, copy) == expected);
+    volume.truncate(copy, 4096).expect("truncate");
+    volume.unlink(root, b"file").expect("unlink");
+    volume.sync().expect("sync");
+    assert!(contents(&mut volume, copy) == expected[..4096]);
+    assert_sound(&mut volume);
+}
+
+#[test]
+fn every_record_names_a_tail_that_is_not_behind_it_and_no_other_record_overwrote() {
+    let device = fresh(32, |_| {});
+    let mut volume = device.open();
+    let geometry = volume.geometry().clone();
+    let root = volume.root();
+    for n in 0..40 {
+        volume.create(root, format!("{n}").as_bytes(), &FILE).expect("create");
+        volume.sync().expect("sync");
+    }
+    let bytes = device.bytes.borrow();
+    let start = geometry.byte(geometry.logstart) as usize;
+    let log = &bytes[start..start + ((geometry.logblocks as usize) << geometry.blocklog)];
+    let mut records = 0;
+    for (at, sector) in log.chunks_exact(512).enumerate() {
+        if be_u32(sector, 0) == RECORD_MAGIC {
+            let (lsn, tail) = (Lsn(be_u64(sector, 16)), Lsn(be_u64(sector, 24)));
+            assert_eq!(lsn.block_bb() as usize, at);
+            assert!(tail <= lsn, "{tail:?} {lsn:?}");
+            records += 1;
+        }
+    }
+    assert!(records > 40, "{records}");
+}
