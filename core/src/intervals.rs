@@ -42,6 +42,13 @@ impl Intervals {
         self.map.iter().map(|(&start, &end)| start..end)
     }
 
+    /// Every interval that ends behind `value`, ascending.
+    pub fn iter_from(&self, value: u64) -> impl Iterator<Item = Range<u64>> {
+        let first =
+            self.last_starting_by(value).filter(|near| near.end > value).map_or(value, |near| near.start);
+        self.map.range(first..).map(|(&start, &end)| start..end)
+    }
+
     /// Adds an interval, which may overlap what is there.
     pub fn insert(&mut self, range: Range<u64>) {
         let Range { mut start, mut end } = range;
@@ -141,6 +148,8 @@ mod tests {
         set.insert(30..31);
         assert_eq!(list(&set), [10..25, 30..31]);
         assert_eq!((set.count(), set.runs()), (16, 2));
+        let from = |value| set.iter_from(value).collect::<Vec<_>>();
+        assert_eq!((from(24), from(25)), (alloc::vec![10..25, 30..31], alloc::vec![30..31]));
         set.remove(12..14);
         assert_eq!(list(&set), [10..12, 14..25, 30..31]);
         assert!(set.contains(11) && !set.contains(12) && !set.contains(25));

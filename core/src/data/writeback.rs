@@ -8,7 +8,7 @@ use ::alloc::vec::Vec;
 use super::file::{File, Files, Staging};
 use super::remap;
 use crate::btree::bmap::Fork;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::extent::Extent;
 use crate::format::inode::Flags2;
 use crate::geometry::Geometry;
@@ -20,6 +20,10 @@ use crate::units::{AgBlock, FileBlock, FsBlock, Ino};
 
 /// The kernel's default for the CoW extent size hint, in fsblocks.
 const DEFAULT_COWEXTSIZE: u32 = 32;
+
+/// Longest part of a file without dirty blocks that staging runs on over, in units of the hint: later writes into it
+/// find a place between their neighbours.
+const STAGING_GAP: u64 = 4;
 
 /// What one transaction of writeback did, to be struck off the file once it commits.
 #[derive(Default)]
@@ -187,7 +191,8 @@ fn stage(
     Ok(extent)
 }
 
-/// Promises blocks to the CoW fork: all of the hint's stretch around `shared` when they are to be had in one piece.
+/// Promises blocks to the CoW fork: for all that waits from `shared` on when one free extent is long enough for it,
+/// else for as much as comes in one piece.
 fn promise(
     tx: &mut Transaction<'_>,
     file: &File,
@@ -196,32 +201,57 @@ fn promise(
     done: &mut Done,
 ) -> Result<Staging> {
     let hint = u64::from(hints.cowextsize.max(1));
-    let mut from = FileBlock(shared.file_block.0 / hint * hint);
-    let mut to = FileBlock(shared.file_end().0.next_multiple_of(hint));
-    // Staging extents never overlap: each block has one place in the CoW fork.
     let block = shared.file_block;
+    let mut from = FileBlock(block.0 / hint * hint);
+    let mut to = FileBlock(shared.file_end().0.next_multiple_of(hint));
+    let mut stretch_end = stretch_end(file, from, to, hint);
+    // Staging extents never overlap: each block has one place in the CoW fork.
     let made = done.staged.iter().map(|(start, staging)| (start, staging));
     let near_before = file.staging.range(..block).next_back();
     let near_behind = file.staging.range(block..).next();
     for (&start, staging) in near_before.into_iter().chain(near_behind).chain(made) {
         if start > block {
-            to = to.min(start);
+            stretch_end = stretch_end.min(start);
         } else {
             from = from.max(start.plus(staging.len.into()));
         }
     }
-    let want = u32::try_from(to.since(from)).unwrap_or(u32::MAX).min(crate::units::MAX_EXTENT_FSBLOCKS);
+    to = to.min(stretch_end);
+    let longest = u64::from(crate::units::MAX_EXTENT_FSBLOCKS);
+    let want = stretch_end.since(from).min(longest) as u32;
     let near = done.near.unwrap_or(shared.start);
-    let (start, len) = alloc::find_for_file(tx, near, want)?;
-    // A shorter piece serves the blocks that need it now.
-    let first = if len == want { from } else { block };
-    let len = u32::try_from(to.since(first)).unwrap_or(u32::MAX).min(len);
+    let (start, len) = match alloc::find_whole(tx, near, want) {
+        Ok(start) => (start, want),
+        Err(Error::NoSpace) => alloc::find_for_file(tx, near, want)?,
+        Err(error) => return Err(error),
+    };
+    // A piece too short for all of the hint's stretch serves the blocks that need it now.
+    let first = if u64::from(len) >= to.since(from) { from } else { block };
+    let len = stretch_end.since(first).min(u64::from(len)) as u32;
     let (ag, agblock) = tx.geometry().split(start);
     tx.store().promised_mut().insert(ag, agblock, len);
     done.staged.push((first, Staging { start, len }));
     done.near = Some(FsBlock(start.0 + u64::from(len)));
     let skip = block.since(first) as u32;
     Ok(Staging { start: FsBlock(start.0 + u64::from(skip)), len: len - skip })
+}
+
+/// Where staging for `from..to` and all that waits behind it ends: at a long gap, or where less than half of it would be
+/// of use.
+fn stretch_end(file: &File, from: FileBlock, to: FileBlock, hint: u64) -> FileBlock {
+    let (mut end, mut used) = (to.0, to.since(from));
+    // When space is short there is none for gaps.
+    let longest_gap = if hint > 1 { STAGING_GAP * hint } else { 0 };
+    for run in file.overwrite.iter_from(to.0) {
+        let start = (run.start / hint * hint).max(end);
+        let until = run.end.next_multiple_of(hint).max(end);
+        if start - end > longest_gap || (used + until - start) * 2 < until - from.0 {
+            break;
+        }
+        used += until - start;
+        end = until;
+    }
+    FileBlock(end)
 }
 
 /// Stores the size and times that the data written so far stands for.
@@ -265,4 +295,27 @@ fn settle(store: &mut Store, files: &mut Files, geometry: &Geometry, ino: Ino, d
         }
     });
     files.drop_idle(ino);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where staging from block 0 on ends, with a hint of 32, when these blocks wait as well.
+    fn end(waiting: &[u64]) -> u64 {
+        let mut file = File::default();
+        for &block in [0].iter().chain(waiting) {
+            file.overwrite.insert(block..block + 1);
+        }
+        stretch_end(&file, FileBlock(0), FileBlock(32), 32).0
+    }
+
+    #[test]
+    fn staging_runs_on_over_short_gaps_while_half_of_it_is_of_use() {
+        assert_eq!(end(&[]), 32);
+        assert_eq!(end(&[33, 100, 130]), 160);
+        assert_eq!(end(&[128]), 32, "two would be too few of five");
+        assert_eq!(end(&[32, 64, 96, 256]), 288);
+        assert_eq!(end(&[32, 64, 96, 128, 160, 352]), 192, "the gap is too long");
+    }
 }

@@ -55,7 +55,7 @@ impl Position {
     /// Behind the last record of a clean log.
     #[must_use]
     pub fn clean(head: Lsn) -> Self {
-        Self { head, tail: head, record_bytes: MAX_RECORD_BYTES, last_record_bb: u32::MAX }
+        Self { head, tail: head, record_bytes: HEADER_COVERS_BYTES, last_record_bb: u32::MAX }
     }
 }
 
@@ -115,8 +115,20 @@ impl Log {
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
         let unit = self.unit_bb as usize * BB;
-        // A record is padded to the log's stripe unit, and must not outgrow its own limit by that.
-        (self.at.record_bytes as usize / unit * unit).max(unit) - self.header_bb() as usize * BB
+        // A record is padded to the log's stripe unit, or to the end of the log, and must not outgrow its own limit by that.
+        let most = (self.at.record_bytes as usize / unit * unit).max(unit);
+        most - (2 * self.header_bb() as usize - 1) * BB
+    }
+
+    /// Basic blocks of the next record. The headers of the one after it must not go round the end of the log, because
+    /// `xfs_logprint` of xfsprogs 6.1 does not expect that: rather than to leave too few blocks for them there, a record
+    /// is made longer.
+    fn record_bb(&self, payload_bytes: usize) -> u32 {
+        let bb = (self.header_bb() + payload_bytes.div_ceil(BB) as u32).next_multiple_of(self.unit_bb);
+        match self.blocks.checked_sub(self.at.head.block_bb() + bb) {
+            Some(left) if left < self.header_bb() && left.is_multiple_of(self.unit_bb) => bb + left,
+            _ => bb,
+        }
     }
 
     /// Bytes between head and tail, as far as what is durable says.
@@ -160,7 +172,7 @@ impl Log {
         }
         let lsn = self.at.head;
         let header_bb = self.header_bb();
-        let total_bb = (header_bb + payload.len().div_ceil(BB) as u32).next_multiple_of(self.unit_bb);
+        let total_bb = self.record_bb(payload.len());
         let mut record = alloc::vec![0; total_bb as usize * BB];
         record[header_bb as usize * BB..][..payload.len()].copy_from_slice(payload);
         self.fill_header(&mut record, operations, tail);
@@ -247,9 +259,12 @@ impl Log {
         self.at.tail = tail;
     }
 
-    /// From here on records may have any size: nothing before the head is needed any more.
+    /// Nothing before the head is needed any more: records may have any length from here on.
     pub fn forget_old_records(&mut self) {
-        self.at.record_bytes = MAX_RECORD_BYTES;
+        const LARGEST_HEADER_BB: u32 = MAX_RECORD_BYTES / HEADER_COVERS_BYTES;
+        let left = self.blocks - self.at.head.block_bb();
+        self.at.record_bytes =
+            if left < LARGEST_HEADER_BB { HEADER_COVERS_BYTES } else { MAX_RECORD_BYTES };
     }
 }
 

@@ -5,6 +5,7 @@ use ::alloc::vec::Vec;
 
 use super::{agfl, free_extents, reserve, rmap};
 use crate::btree::Cursor;
+use crate::btree::ag_headers::agf;
 use crate::btree::free_space::{Bnobt, Cntbt};
 use crate::error::{Error, Result};
 use crate::format::btree::{FreeRec, RmapOwner, RmapRec};
@@ -57,20 +58,28 @@ pub fn find(
     want_fsblocks: u32,
 ) -> Result<Option<(AgBlock, u32)>> {
     if let Some(near) = near
-        && let Some(rec) = Cursor::new(Bnobt(ag)).seek_le(tx, &near.into())?
-        && rec.start.plus(rec.len) > near
+        && let Some(found) = right_at(tx, ag, near, want_fsblocks)?
     {
-        let tail = FreeRec { start: near, len: rec.start.plus(rec.len).0 - near.0 };
-        if let Some(&(start, len)) = available(tx, ag, &tail)?.first()
-            && start == near
-        {
-            return Ok(Some((start, len.min(want_fsblocks))));
-        }
+        return Ok(Some(found));
     }
     if let Some(found) = smallest_fit(tx, ag, want_fsblocks, 1)? {
         return Ok(Some(found));
     }
     Ok(largest(tx, ag, want_fsblocks)?.map(|(start, len)| (start, len.min(want_fsblocks))))
+}
+
+/// Finds up to `want_fsblocks` free blocks from `near` on; `None` when that one is not free.
+fn right_at(
+    tx: &mut Transaction<'_>,
+    ag: AgNumber,
+    near: AgBlock,
+    want_fsblocks: u32,
+) -> Result<Option<(AgBlock, u32)>> {
+    let rec = Cursor::new(Bnobt(ag)).seek_le(tx, &near.into())?;
+    let Some(rec) = rec.filter(|rec| rec.start.plus(rec.len) > near) else { return Ok(None) };
+    let tail = FreeRec { start: near, len: rec.start.plus(rec.len).0 - near.0 };
+    let found = available(tx, ag, &tail)?.first().filter(|found| found.0 == near).copied();
+    Ok(found.map(|(start, len)| (start, len.min(want_fsblocks))))
 }
 
 /// Finds exactly `len_fsblocks` free blocks that start at a multiple of `align_fsblocks`.
@@ -179,16 +188,27 @@ pub fn find_for_file(tx: &mut Transaction<'_>, near: FsBlock, want_fsblocks: u32
     Err(Error::NoSpace)
 }
 
-/// Finds exactly `len_fsblocks` free blocks in one piece, in the AG of `near` first, then in the others.
+/// Finds exactly `len_fsblocks` free blocks in one piece: at `near`, else the best fit in its AG, else in the others.
 ///
 /// # Errors
 /// [`Error::NoSpace`] when no AG has such an extent to spare.
 pub fn find_whole(tx: &mut Transaction<'_>, near: FsBlock, len_fsblocks: u32) -> Result<FsBlock> {
     let geometry = shape(tx);
-    for ag in ags_from(&geometry, geometry.split(near).0) {
+    let (first, near_block) = geometry.split(near);
+    for ag in ags_from(&geometry, first) {
+        if agf(tx, ag)?.longest.get() < len_fsblocks || reserve::usable(tx, ag)? < len_fsblocks {
+            continue;
+        }
         agfl::fix(tx, ag)?;
         if reserve::usable(tx, ag)? < len_fsblocks {
             continue;
+        }
+        if ag == first
+            && near_block.0 > 0
+            && let Some((start, len)) = right_at(tx, ag, near_block, len_fsblocks)?
+            && len == len_fsblocks
+        {
+            return Ok(geometry.fsblock(ag, start));
         }
         if let Some((start, len)) = find(tx, ag, None, len_fsblocks)?
             && len == len_fsblocks

@@ -42,7 +42,11 @@ const QUOTA_CHECKED: u16 = 0x4 | 0x100 | 0x400;
 impl Store {
     /// Lets the volume be changed: its log goes on at `position`. `intents` are in it and not done.
     pub fn set_log(&mut self, position: Position, intents: Vec<PendingIntent>) {
-        self.log = Some(Log::new(&self.geometry, position));
+        let mut log = Log::new(&self.geometry, position);
+        if intents.is_empty() {
+            log.forget_old_records();
+        }
+        self.log = Some(log);
         // Ids of checkpoints need to be different only while they are in the log together.
         self.tid = position.head.0 as u32 ^ position.head.cycle().rotate_left(16) | 1;
         self.is_quiet = position.head == position.tail && intents.is_empty();

@@ -109,6 +109,43 @@ fn overwrites_near_each_other_stay_together_across_writebacks() {
     assert_sound(&mut volume);
 }
 
+/// How often a file changes between blocks that were written and blocks that were not, and so the fewest extents.
+fn fewest_extents(written: &[bool]) -> usize {
+    1 + written.windows(2).filter(|pair| pair[0] != pair[1]).count()
+}
+
+#[test]
+fn scattered_overwrites_make_no_more_extents_than_they_must() {
+    for seed in 0..8 {
+        let device = fresh(128, |_| {});
+        let mut options = OpenOptions::default();
+        options.dirty_bytes = 4 << 20;
+        let mut volume = device.open_with(&options);
+        let root = volume.root();
+        let blocks = 20 << 20 >> 12;
+        let source = volume.create(root, b"source", &FILE).expect("create");
+        volume.write(source, 0, &pattern(1, blocks * 4096)).expect("write");
+        let clone = volume.create(root, b"clone", &FILE).expect("create");
+        volume.clone_file(source, clone).expect("clone");
+        volume.sync().expect("sync");
+        assert_eq!(disk_extents(&mut volume, source), 1);
+        let mut written = alloc::vec![false; blocks];
+        let mut random = 88_172_645_463_325_252_u64 + seed;
+        // Several rounds of writeback: what the first ones leave out is written in later ones.
+        for _ in 0..blocks / 2 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let block = random as usize % blocks;
+            written[block] = true;
+            volume.write(clone, block as u64 * 4096, &pattern(2, 4096)).expect("write");
+        }
+        volume.sync().expect("sync");
+        assert_eq!(disk_extents(&mut volume, clone), fewest_extents(&written), "seed {seed}");
+        assert_sound(&mut volume);
+    }
+}
+
 #[test]
 fn dirty_memory_is_bounded() {
     let device = fresh(64, |_| {});
