@@ -6,6 +6,7 @@ use super::file::{File, Files};
 use super::reservation::Work;
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Mistake, Result};
+use crate::format::extent::Extent;
 use crate::format::time::Timestamp;
 use crate::inode::bmap;
 use crate::inode::core::core;
@@ -166,7 +167,6 @@ fn clean_parts(
 /// Finds out what lies below each part.
 fn classify(store: &mut Store, ino: Ino, parts: &[(FileBlock, FileBlock)]) -> Result<Vec<Stretch>> {
     let mut tx = Transaction::new(store);
-    let may_share = tx.geometry().has_reflink();
     let mut stretches = Vec::new();
     for &(from, to) in parts {
         let mut at = from;
@@ -178,26 +178,30 @@ fn classify(store: &mut Store, ino: Ino, parts: &[(FileBlock, FileBlock)]) -> Re
                 stretches.push(Stretch { from: at, to: hole_end, below: Below::Hole });
             }
             let Some(extent) = mapped else { break };
-            let mine = if extent.unwritten { Below::Unwritten } else { Below::Own };
-            let mut own = extent.file_block;
-            if may_share {
-                let (ag, start) = tx.geometry().split(extent.start);
-                for part in refcount::shared(&mut tx, ag, start, extent.len)? {
-                    let shared = extent.file_block.plus(u64::from(part.start.0 - start.0));
-                    if own < shared {
-                        stretches.push(Stretch { from: own, to: shared, below: mine });
-                    }
-                    own = shared.plus(u64::from(part.len));
-                    stretches.push(Stretch { from: shared, to: own, below: Below::Shared });
-                }
-            }
-            if own < extent.file_end() {
-                stretches.push(Stretch { from: own, to: extent.file_end(), below: mine });
-            }
+            classify_mapped(&mut tx, &extent, &mut stretches)?;
             at = extent.file_end();
         }
     }
     Ok(stretches)
+}
+
+/// Cuts an extent where sharing starts or ends.
+fn classify_mapped(tx: &mut Transaction<'_>, extent: &Extent, stretches: &mut Vec<Stretch>) -> Result<()> {
+    let mine = if extent.unwritten { Below::Unwritten } else { Below::Own };
+    let (ag, first) = tx.geometry().split(extent.start);
+    let mut done = 0;
+    while done < extent.len {
+        let at = first.plus(done);
+        let (start, len) = refcount::first_not_to_overwrite(tx, ag, at, extent.len - done)?
+            .unwrap_or((first.plus(extent.len), 0));
+        let parts = [(start.0 - at.0, mine), (len, Below::Shared)];
+        for (len, below) in parts.into_iter().filter(|&(len, _)| len > 0) {
+            let from = extent.file_block.plus(done.into());
+            stretches.push(Stretch { from, to: from.plus(len.into()), below });
+            done += len;
+        }
+    }
+    Ok(())
 }
 
 /// Whether data may take what the pool holds.

@@ -146,7 +146,7 @@ fn write_over(
     let (ag, start) = tx.geometry().split(extent.start);
     // Ask the tree again: who shares a block may have changed since the write. That the other way round a block came
     // to be shared is ruled out, because cloning writes back first.
-    let (own, shared) = match refcount::first_shared(tx, ag, start, extent.len)? {
+    let (own, shared) = match refcount::first_not_to_overwrite(tx, ag, start, extent.len)? {
         None => (extent.len, 0),
         Some((first, len)) if first == start => (0, len),
         Some((first, _)) => (first.0 - start.0, 0),

@@ -56,6 +56,15 @@ impl ExtentSet {
         self.blocks.remove(key(ag, start, len_fsblocks));
     }
 
+    /// The first part of an extent that is in the set: first block and length.
+    #[must_use]
+    pub fn first_within(&self, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Option<(AgBlock, u32)> {
+        let within = key(ag, start, len_fsblocks);
+        let found = self.blocks.iter_from(within.start).next()?;
+        let part = found.start.max(within.start)..found.end.min(within.end);
+        (!part.is_empty()).then(|| (extent(&part).1, extent(&part).2))
+    }
+
     /// The parts of an extent that are not in the set: first block and length of each.
     #[must_use]
     pub fn gaps(&self, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Vec<(AgBlock, u32)> {

@@ -263,8 +263,7 @@ impl Log {
     pub fn forget_old_records(&mut self) {
         const LARGEST_HEADER_BB: u32 = MAX_RECORD_BYTES / HEADER_COVERS_BYTES;
         let left = self.blocks - self.at.head.block_bb();
-        self.at.record_bytes =
-            if left < LARGEST_HEADER_BB { HEADER_COVERS_BYTES } else { MAX_RECORD_BYTES };
+        self.at.record_bytes = if left < LARGEST_HEADER_BB { HEADER_COVERS_BYTES } else { MAX_RECORD_BYTES };
     }
 }
 

@@ -56,6 +56,7 @@ pub struct Store {
     superblock: Vec<u8>,
     counters: Counters,
     busy: ExtentSet,
+    let_go: ExtentSet,
     promised: ExtentSet,
     /// File data was written since the device was last flushed.
     data_in_flight: bool,
@@ -105,6 +106,7 @@ impl Store {
             superblock,
             counters: Counters::default(),
             busy: ExtentSet::default(),
+            let_go: ExtentSet::default(),
             promised: ExtentSet::default(),
             data_in_flight: false,
             pending: Pending::default(),
@@ -151,6 +153,13 @@ impl Store {
     #[must_use]
     pub fn busy(&self) -> &ExtentSet {
         &self.busy
+    }
+
+    /// Blocks that transactions that are not durable yet took a reference from, but not the last one: not to be
+    /// written over, though they may have one owner now. After a crash they have the other one again.
+    #[must_use]
+    pub fn let_go(&self) -> &ExtentSet {
+        &self.let_go
     }
 
     /// Blocks that are free on disk but wanted for the writeback of some file: not to be handed out to others.
@@ -329,12 +338,16 @@ impl Store {
     pub(super) fn note(
         &mut self,
         freed: &ExtentSet,
+        let_go: &ExtentSet,
         counters: &Counters,
         icreates: Vec<Icreate>,
         dones: Vec<Done>,
     ) {
         for (ag, start, len) in freed.iter() {
             self.busy.insert(ag, start, len);
+        }
+        for (ag, start, len) in let_go.iter() {
+            self.let_go.insert(ag, start, len);
         }
         self.counters = self.counters.plus(counters);
         for chunk in icreates {

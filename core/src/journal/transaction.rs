@@ -101,6 +101,7 @@ pub struct Transaction<'s> {
     /// Metadata whose blocks were freed: first byte and length.
     cancelled: Vec<Piece>,
     freed: ExtentSet,
+    let_go: ExtentSet,
     counters: Counters,
     icreates: Vec<Icreate>,
     dones: Vec<Done>,
@@ -116,6 +117,7 @@ impl<'s> Transaction<'s> {
             changed: HashMap::new(),
             cancelled: Vec::new(),
             freed: ExtentSet::default(),
+            let_go: ExtentSet::default(),
             counters: Counters::default(),
             icreates: Vec::new(),
             dones: Vec::new(),
@@ -263,6 +265,21 @@ impl<'s> Transaction<'s> {
         &self.freed
     }
 
+    /// Notes that blocks lost a reference, but not the last one: they are not written over until this transaction is
+    /// durable.
+    pub fn note_let_go(&mut self, ag: AgNumber, start: AgBlock, len_fsblocks: u32) {
+        self.let_go.insert(ag, start, len_fsblocks);
+    }
+
+    /// The first part of an extent that lost a reference, but not the last one, to a transaction that is not durable
+    /// yet, this one included: first block and length.
+    #[must_use]
+    pub fn first_let_go(&self, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Option<(AgBlock, u32)> {
+        let sets = [&self.let_go, self.store.let_go()];
+        let found = sets.into_iter().filter_map(|set| set.first_within(ag, start, len_fsblocks));
+        found.min_by_key(|&(start, _)| start)
+    }
+
     /// Bytes of the blocks changed so far, to cut long work into transactions.
     #[must_use]
     pub fn changed_bytes(&self) -> usize {
@@ -304,13 +321,13 @@ impl<'s> Transaction<'s> {
     /// never hold it. Nothing of it has happened then.
     pub fn commit(self) -> Result<()> {
         self.store.make_room(self.log_bytes)?;
-        let Self { store, changed, cancelled, freed, counters, icreates, dones, .. } = self;
+        let Self { store, changed, cancelled, freed, let_go, counters, icreates, dones, .. } = self;
         store.forget(&cancelled);
         for (daddr, changed) in changed {
             let (block, item) = changed.into_pending();
             store.publish(daddr, block, item);
         }
-        store.note(&freed, &counters, icreates, dones);
+        store.note(&freed, &let_go, &counters, icreates, dones);
         Ok(())
     }
 }

@@ -41,48 +41,35 @@ pub fn decrease(
     start: AgBlock,
     len_fsblocks: u32,
 ) -> Result<Vec<(AgBlock, u32)>> {
-    adjust(tx, ag, start, len_fsblocks, |count| if count == PINNED { count } else { count - 1 })
+    let gone = adjust(tx, ag, start, len_fsblocks, |count| if count == PINNED { count } else { count - 1 })?;
+    let mut at = start;
+    for &(free, len) in gone.iter().chain([&(start.plus(len_fsblocks), 0)]) {
+        if at < free {
+            tx.note_let_go(ag, at, free.0 - at.0);
+        }
+        at = free.plus(len);
+    }
+    Ok(gone)
 }
 
-/// The shared parts of an extent, in order: first block, length, count.
+/// The first part of an extent that must not be written over: because it is shared, or because it would be again after
+/// a crash, when the transaction that took the other owner's reference is not durable yet.
 ///
 /// # Errors
 /// Those of reading the tree.
-pub fn shared(
+pub fn first_not_to_overwrite(
     tx: &mut Transaction<'_>,
     ag: AgNumber,
     start: AgBlock,
     len_fsblocks: u32,
-) -> Result<Vec<RefcountRec>> {
-    let until = start.plus(len_fsblocks);
-    let mut parts = Vec::new();
-    if !tx.geometry().has_reflink() {
-        return Ok(parts);
-    }
-    let mut cursor = Cursor::new(Refcountbt(ag));
-    let mut next = match cursor.seek_le(tx, &start.0)? {
-        Some(rec) if end(&rec) > start => Some(rec),
-        Some(_) => cursor.next(tx)?,
-        None => cursor.seek_first(tx)?,
-    };
-    while let Some(rec) = next.filter(|rec| !rec.cow && rec.start < until) {
-        let from = rec.start.max(start);
-        let to = end(&rec).min(until);
-        if to <= from || parts.last().is_some_and(|last| end(last) > from) {
-            let problem = Problem::Rule("empty, overlapping or misplaced record");
-            return Err(Error::corrupt("refcountbt", Place::agblock(ag, rec.start), problem));
-        }
-        parts.push(RefcountRec { start: from, len: to.0 - from.0, ..rec });
-        next = cursor.next(tx)?;
-    }
-    Ok(parts)
+) -> Result<Option<(AgBlock, u32)>> {
+    let shared = first_shared(tx, ag, start, len_fsblocks)?;
+    let let_go = tx.first_let_go(ag, start, len_fsblocks);
+    Ok(shared.into_iter().chain(let_go).min_by_key(|&(start, _)| start))
 }
 
 /// The first shared part of an extent.
-///
-/// # Errors
-/// Those of reading the tree.
-pub fn first_shared(
+fn first_shared(
     tx: &mut Transaction<'_>,
     ag: AgNumber,
     start: AgBlock,

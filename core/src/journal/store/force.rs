@@ -148,6 +148,7 @@ impl Store {
         let pending = core::mem::take(&mut self.pending);
         self.strike_off(pending.dones());
         self.busy.clear();
+        self.let_go.clear();
         Ok(())
     }
 

@@ -66,6 +66,24 @@ fn data_written_back_but_not_durable_leaves_the_old_data_at_a_crash() {
 }
 
 #[test]
+fn a_block_is_not_written_over_before_it_is_known_for_good_that_nobody_else_has_it() {
+    let device = fresh(64, |_| {});
+    let mut volume = device.open();
+    let (source, clone) = cloned(&mut volume);
+    // The clone moves away, so the source has its blocks alone: but only in memory.
+    volume.write(clone, 0, &pattern(2, 64 * KIB)).expect("write");
+    volume.writeback(clone).expect("writeback");
+    volume.write(source, 0, &pattern(3, 64 * KIB)).expect("write");
+    volume.writeback(source).expect("writeback");
+    let mut after = device.snapshot().open();
+    assert!(contents(&mut after, clone) == pattern(1, 64 * KIB), "the clone shows what it had");
+    assert!(contents(&mut after, source) == pattern(1, 64 * KIB));
+    volume.sync().expect("sync");
+    assert!(contents(&mut device.open(), clone) == pattern(2, 64 * KIB));
+    assert!(contents(&mut device.open(), source) == pattern(3, 64 * KIB));
+}
+
+#[test]
 fn a_block_that_is_no_longer_shared_is_written_in_place() {
     let device = fresh(64, |_| {});
     let mut volume = device.open();
@@ -73,6 +91,7 @@ fn a_block_that_is_no_longer_shared_is_written_in_place() {
     let before = volume.extents(clone).expect("extents")[0].place;
     let root = volume.root();
     volume.unlink(root, b"source").expect("unlink");
+    volume.sync().expect("sync");
     volume.write(clone, 0, &pattern(2, 64 * KIB)).expect("write");
     volume.sync().expect("sync");
     let extents = volume.extents(clone).expect("extents");
