@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 mod memory;
+mod overlay;
 pub use memory::MemoryDevice;
+pub use overlay::OverlayDevice;
 
 #[cfg(feature = "std")]
 mod file;

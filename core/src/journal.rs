@@ -26,10 +26,11 @@ mod inode_item;
 pub mod items;
 pub mod log;
 pub mod log_state;
+pub mod recovery;
 mod store;
 mod transaction;
 
 pub use items::{Done, Icreate};
 pub use log::Position;
-pub use store::{Counters, Store};
+pub use store::{Counters, PendingIntent, Store};
 pub use transaction::{CHUNK_BYTES, Change, Locator, Transaction};

@@ -39,6 +39,8 @@ pub mod attr;
 
 pub mod symlink;
 
+pub mod recovery;
+
 pub mod volume;
 
 pub mod mkfs;

@@ -8,6 +8,7 @@
 
 pub mod agfl;
 pub mod alloc;
+pub mod counters;
 pub mod free_extents;
 pub mod refcount;
 pub mod reserve;

@@ -6,6 +6,7 @@ mod names;
 mod open;
 mod path;
 mod read;
+mod recover;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -22,18 +23,15 @@ pub use write::SetAttributes;
 pub use xattrs::SetMode;
 
 use open::Policy;
+use recover::Opened;
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::data::file::Files;
-use crate::device::{BlockDevice, read_vec};
-use crate::error::{Error, Result};
-use crate::format::BlockKind;
-use crate::format::header;
-use crate::format::superblock::RawSuperblock;
+use crate::device::BlockDevice;
+use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::journal::Store;
 use crate::units::Ino;
@@ -92,6 +90,8 @@ pub struct Volume {
     warnings: Vec<String>,
     /// The superblock's counters are not right.
     has_stale_counters: bool,
+    /// A dirty log was replayed in memory: what the store writes never reaches the device.
+    is_in_memory: bool,
     /// The time that changes are stamped with.
     now: Timestamp,
     /// Files with something in memory that is not on the device.
@@ -109,16 +109,16 @@ impl Volume {
     ///
     /// # Errors
     /// [`Error::Unsupported`] names what cannot be read; [`Error::Corrupt`] says what is damaged.
-    pub fn open(mut device: Box<dyn BlockDevice>, options: &OpenOptions) -> Result<Self> {
-        let (geometry, superblock) = read_superblock(&mut *device)?;
-        let mut store = Store::new(device, Arc::new(geometry), superblock, options.cache_bytes.max(1 << 20));
-        let Policy { read_only, warnings, has_stale_counters } = Policy::of(&mut store, options)?;
+    pub fn open(device: Box<dyn BlockDevice>, options: &OpenOptions) -> Result<Self> {
+        let Opened { mut store, log } = recover::open(device, options)?;
+        let Policy { read_only, warnings, has_stale_counters } = Policy::of(&mut store, &log, options);
         let seed = store.geometry().uuid.as_fields().0;
         Ok(Self {
             store,
             read_only,
             warnings,
             has_stale_counters,
+            is_in_memory: log.is_in_memory(),
             now: Timestamp::default(),
             files: Files::default(),
             dirty_limit: options.dirty_bytes,
@@ -155,34 +155,4 @@ impl Volume {
     pub(crate) fn store(&mut self) -> &mut Store {
         &mut self.store
     }
-}
-
-/// Reads and verifies the primary superblock; returns the shape and the superblock's whole sector.
-fn read_superblock(device: &mut dyn BlockDevice) -> Result<(Geometry, Vec<u8>)> {
-    let first = read_vec(device, 0, 512)?;
-    if !BlockKind::Superblock.has_magic(&first) {
-        return Err(Error::unsupported("no XFS superblock at the start of the image"));
-    }
-    let sectsize = usize::from(header::be_u16(&first, core::mem::offset_of!(RawSuperblock, sectsize)));
-    let sector = match sectsize {
-        1024 | 2048 | 4096 | 8192 | 16384 | 32768 => read_vec(device, 0, sectsize)?,
-        _ => first,
-    };
-    let (raw, _) = zerocopy::FromBytes::read_from_prefix(&sector).expect("a sector holds a superblock");
-    let raw: RawSuperblock = raw;
-    // The version first: older versions have no checksum.
-    let geometry = Geometry::from_superblock(&raw)?;
-    let identity = header::Identity { uuid: &raw.uuid, daddr: crate::units::Daddr(0), owner: None };
-    header::verify(BlockKind::Superblock, &sector, &identity)?;
-    let needed = geometry.dblocks << geometry.blocklog;
-    if device.len_bytes() < needed {
-        let problem = crate::error::Problem::Value {
-            field: "bytes of the device (truncated image)",
-            expected: needed,
-            found: device.len_bytes(),
-        };
-        let place = crate::error::Place::daddr(crate::units::Daddr(0));
-        return Err(Error::corrupt("superblock", place, problem));
-    }
-    Ok((geometry, sector))
 }

@@ -11,6 +11,7 @@ mod harness;
 mod mkfs;
 mod pipeline;
 mod reading;
+mod recovery;
 mod refusals;
 mod writing;
 mod xattrs;

@@ -103,16 +103,6 @@ fn golden_images_show_what_linux_showed() {
     }
 }
 
-/// A dirty log is no reason to refuse: the volume opens read-only and says why.
-#[test]
-fn dirty_log_opens_read_only_and_says_so() {
-    let image = golden::named("dirty-log");
-    let volume = open_device(MemoryDevice::new(image.image()));
-    let reason = volume.read_only_reason().expect("read-only").to_owned();
-    assert!(reason.contains("log"), "{reason}");
-    assert!(volume.warnings().iter().any(|warning| warning.contains("log")), "{:?}", volume.warnings());
-}
-
 /// A device that has to fetch its bytes first: each call says what it wants, and works when it has it.
 #[test]
 fn missing_bytes_are_asked_for() {

@@ -133,6 +133,14 @@ impl Referee {
         self.mount_with(image, "noatime")
     }
 
+    /// Has the kernel recover the log of `image`.
+    ///
+    /// # Errors
+    /// What mount said. Linux refuses some states that its own shutdown left behind.
+    pub fn recover(&self, image: &Path) -> Result<(), String> {
+        Mount::try_new(image, &image.with_extension("mnt"), "noatime").map(Mount::unmount)
+    }
+
     /// Mounts `image` so that looking at it changes nothing.
     pub fn mount_read_only(&self, image: &Path) -> Mount {
         self.mount_with(image, "ro,noatime")
@@ -191,9 +199,14 @@ impl Mount {
 
     /// Stops the kernel's work on the volume, as a crash would, and unmounts: the log stays dirty.
     pub fn shut_down(self, flush_log: bool) {
+        self.stop(flush_log);
+        self.unmount();
+    }
+
+    /// Stops the kernel's work on the volume, as a crash would. Every later call on it fails.
+    pub fn stop(&self, flush_log: bool) {
         let action = if flush_log { "shutdown -f" } else { "shutdown" };
         run(Command::new("xfs_io").args(["-x", "-c", action]).arg(&self.dir));
-        self.unmount();
     }
 
     fn umount(&mut self) -> String {

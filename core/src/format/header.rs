@@ -144,6 +144,37 @@ impl BlockKind {
         self.layout().name
     }
 
+    /// Every kind.
+    pub const ALL: [Self; 21] = [
+        Self::Superblock,
+        Self::Agf,
+        Self::Agi,
+        Self::Agfl,
+        Self::Bnobt,
+        Self::Cntbt,
+        Self::Inobt,
+        Self::Finobt,
+        Self::Rmapbt,
+        Self::Refcountbt,
+        Self::Bmbt,
+        Self::Inode,
+        Self::DirBlock,
+        Self::DirData,
+        Self::DirLeaf1,
+        Self::DirLeafN,
+        Self::DirFree,
+        Self::DaNode,
+        Self::AttrLeaf,
+        Self::AttrRemote,
+        Self::Symlink,
+    ];
+
+    /// The kind whose magic `bytes` carries.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.has_magic(bytes))
+    }
+
     /// Content type that a buffer log item carries for it.
     #[must_use]
     pub const fn log_type(self) -> u16 {
@@ -305,6 +336,16 @@ pub fn verify(kind: BlockKind, bytes: &[u8], identity: &Identity<'_>) -> Result<
             return fail(Problem::Crc { expected, found });
         }
     }
+    verify_identity(kind, bytes, identity)
+}
+
+/// Checks UUID, own address and owner of a block that has its kind's magic.
+///
+/// # Errors
+/// [`Error::Corrupt`], naming the first of them that is wrong.
+pub fn verify_identity(kind: BlockKind, bytes: &[u8], identity: &Identity<'_>) -> Result<()> {
+    let layout = kind.layout();
+    let fail = |problem| Err(Error::corrupt(layout.name, place(&layout, identity), problem));
     if !matches!(kind, BlockKind::Superblock)
         && bytes.get(layout.uuid_at..layout.uuid_at + 16) != Some(&identity.uuid[..])
     {
@@ -313,10 +354,17 @@ pub fn verify(kind: BlockKind, bytes: &[u8], identity: &Identity<'_>) -> Result<
     if let Some(at) = layout.blkno_at {
         let found = be_u64(bytes, at);
         if found != identity.daddr.0 {
-            return fail(value("blkno", identity.daddr.0, found));
+            return fail(Problem::Value { field: "blkno", expected: identity.daddr.0, found });
         }
     }
     verify_owner(kind, bytes, identity)
+}
+
+/// Whether the checksum of a block holds.
+#[must_use]
+pub fn has_crc(kind: BlockKind, bytes: &[u8]) -> bool {
+    let crc_at = kind.layout().crc_at;
+    crc::of_object(bytes, crc_at) == crc::stored(bytes, crc_at)
 }
 
 /// Checks only the owner, for a block that was verified when it came into memory.

@@ -8,13 +8,19 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::OpenOptions;
-use crate::error::Result;
+use super::recover::LogOutcome;
+use crate::device::{BlockDevice, read_vec};
+use crate::error::{Error, Place, Problem, Result};
+use crate::format::BlockKind;
 use crate::format::features::{Incompat, unknown_bits};
-use crate::journal::log_state::{LogState, log_state};
-use crate::journal::{Position, Store};
+use crate::format::header;
+use crate::format::superblock::RawSuperblock;
+use crate::geometry::Geometry;
+use crate::journal::Store;
+use crate::units::Daddr;
 
 /// `sb_flags` bit of a volume that was made read-only.
-const SB_READ_ONLY: u8 = 1;
+pub(super) const SB_READ_ONLY: u8 = 1;
 
 /// Why a volume is read-only, and what else there is to say about it.
 #[derive(Debug, Default)]
@@ -28,22 +34,19 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// Looks at the superblock, the device and the log.
-    ///
-    /// # Errors
-    /// Those of the device.
-    pub(super) fn of(store: &mut Store, options: &OpenOptions) -> Result<Self> {
+    /// Looks at the superblock, the device and what became of the log.
+    pub(super) fn of(store: &mut Store, log: &LogOutcome, options: &OpenOptions) -> Self {
         let mut policy = Self::default();
-        policy.look_at_log(store)?;
+        policy.look_at_log(store, log);
         policy.look_at_features(store);
         // Last: what lies in the volume says more than how it was opened.
         if options.read_only {
             policy.refuse("opened read-only");
         }
-        if store.device().is_read_only() {
+        if store.device().is_read_only() || log.is_in_memory() {
             policy.refuse("the image is read-only");
         }
-        Ok(policy)
+        policy
     }
 
     /// The first reason stays.
@@ -58,20 +61,15 @@ impl Policy {
         self.refuse(reason);
     }
 
-    fn look_at_log(&mut self, store: &mut Store) -> Result<()> {
-        match log_state(store)? {
-            LogState::Clean { head } => store.set_log(Position::clean(head), Vec::new()),
-            LogState::Dirty { reason, .. } => {
-                self.has_stale_counters = true;
-                self.warn(format!("dirty log: {reason}"));
-                self.warnings.push(
-                    "changes that are only in the log are not seen; mounting the volume in Linux replays them"
-                        .to_string(),
-                );
-            }
-            LogState::External => self.warn("external log".to_string()),
+    fn look_at_log(&mut self, store: &Store, log: &LogOutcome) {
+        if let Some(reason) = log.refusal() {
+            self.has_stale_counters = true;
+            self.warn(reason);
         }
-        Ok(())
+        self.warnings.extend(log.warnings());
+        if store.geometry().logstart.is_null() {
+            self.warn("external log".to_string());
+        }
     }
 
     fn look_at_features(&mut self, store: &mut Store) {
@@ -97,4 +95,34 @@ impl Policy {
             self.refuse("volume is marked read-only");
         }
     }
+}
+
+/// Reads and verifies the primary superblock; returns the shape and the superblock's whole sector.
+pub(super) fn read_superblock(device: &mut dyn BlockDevice) -> Result<(Geometry, Vec<u8>)> {
+    let first = read_vec(device, 0, 512)?;
+    if !BlockKind::Superblock.has_magic(&first) {
+        return Err(Error::unsupported("no XFS superblock at the start of the image"));
+    }
+    let sectsize = usize::from(header::be_u16(&first, core::mem::offset_of!(RawSuperblock, sectsize)));
+    let sector = match sectsize {
+        1024 | 2048 | 4096 | 8192 | 16384 | 32768 => read_vec(device, 0, sectsize)?,
+        _ => first,
+    };
+    let (raw, _) = zerocopy::FromBytes::read_from_prefix(&sector).expect("a sector holds a superblock");
+    let raw: RawSuperblock = raw;
+    // The version first: older versions have no checksum.
+    let geometry = Geometry::from_superblock(&raw)?;
+    let identity = header::Identity { uuid: &raw.uuid, daddr: Daddr(0), owner: None };
+    header::verify(BlockKind::Superblock, &sector, &identity)?;
+    let needed = geometry.dblocks << geometry.blocklog;
+    if device.len_bytes() < needed {
+        let problem = Problem::Value {
+            field: "bytes of the device (truncated image)",
+            expected: needed,
+            found: device.len_bytes(),
+        };
+        let place = Place::daddr(Daddr(0));
+        return Err(Error::corrupt("superblock", place, problem));
+    }
+    Ok((geometry, sector))
 }

@@ -4,11 +4,11 @@ use alloc::vec::Vec;
 
 use super::types::{DirEntry, FileExtent, Follow, Namespace, ParentPointer, Stat, StatFs, XattrName};
 use super::{Volume, path};
-use crate::btree::ag_headers::{agf, agi};
 use crate::error::{Mistake, Result};
 use crate::format::inode::FileType;
 use crate::inode::{self, Fork, Inode};
-use crate::journal::{Counters, Transaction};
+use crate::journal::Transaction;
+use crate::space::counters::counted;
 use crate::space::reserve;
 use crate::units::Ino;
 use crate::{attr, data, dir, symlink};
@@ -190,19 +190,6 @@ impl Volume {
         let reserved = self.files.reserved().beside_pool(reserve::pool(self.geometry()));
         Ok(reserve::available(&mut self.transaction())?.saturating_sub(reserved))
     }
-}
-
-/// The counters of the volume, summed over its AGs.
-fn counted(tx: &mut Transaction<'_>) -> Result<Counters> {
-    let mut sum = Counters::default();
-    for ag in tx.geometry().ags() {
-        let free = agf(tx, ag).map(|agf| [agf.freeblks, agf.flcount, agf.btreeblks])?;
-        let fdblocks = free.iter().map(|count| i64::from(count.get())).sum();
-        let agi = agi(tx, ag)?;
-        let (icount, ifree) = (agi.count.get().into(), agi.freecount.get().into());
-        sum = sum.plus(&Counters { icount, ifree, fdblocks });
-    }
-    Ok(sum)
 }
 
 fn stat(inode: &Inode, blocksize: u32, blocklog: u8) -> Stat {

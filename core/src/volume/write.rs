@@ -279,7 +279,8 @@ impl Volume {
         if self.read_only.is_none() {
             self.quiesce()?;
         }
-        Ok(self.store.into_device())
+        let device = self.store.into_device();
+        Ok(if self.is_in_memory { super::recover::below(device) } else { device })
     }
 
     /// The number after the seed so far, for inode generations.
