@@ -3,7 +3,7 @@
 use xfskit::Volume;
 use xfskit::device::BlockDevice;
 use xfskit::units::Ino;
-use xfskit::volume::{FileType, OpenOptions, SetAttributes, Timestamp};
+use xfskit::volume::{FileType, Namespace, OpenOptions, SetAttributes, SetMode, Timestamp};
 
 use crate::rng::{Rng, pattern};
 use crate::session::new_inode;
@@ -18,7 +18,11 @@ pub fn scribble(device: impl BlockDevice, seed: u64) {
     let mut rng = Rng::new(seed);
     let (dirs, files) = find(&mut volume, &mut rng);
     for serial in 0..OPERATIONS {
-        if rng.chance(40) || files.is_empty() {
+        if rng.chance(20) {
+            let among = if files.is_empty() || rng.chance(30) { &dirs } else { &files };
+            let ino = *rng.pick(among);
+            change_attributes(&mut volume, ino, serial, &mut rng);
+        } else if rng.chance(40) || files.is_empty() {
             change_names(&mut volume, *rng.pick(&dirs), serial, &mut rng);
         } else {
             let (file, other) = (*rng.pick(&files), *rng.pick(&files));
@@ -62,6 +66,23 @@ fn change_names(volume: &mut Volume, dir: Ino, serial: u64, rng: &mut Rng) {
             let entry = rng.pick(&entries);
             let _ = if kind == 3 { volume.unlink(dir, &entry.name) } else { volume.rmdir(dir, &entry.name) };
         }
+    }
+}
+
+fn change_attributes(volume: &mut Volume, ino: Ino, serial: u64, rng: &mut Rng) {
+    let names = volume.list_xattrs(ino).unwrap_or_default();
+    if rng.chance(50) && !names.is_empty() {
+        let name = rng.pick(&names);
+        let _ = volume.remove_xattr(ino, name.namespace, &name.name);
+        return;
+    }
+    let value = pattern(serial, 0, *rng.pick(&[3, 100, 700, 3000, 20_000]));
+    for number in 0..*rng.pick(&[1, 1, 10]) {
+        let name = format!("scribble-{serial}-{number}");
+        let _ = volume.set_xattr(ino, Namespace::User, name.as_bytes(), &value, SetMode::Either);
+    }
+    if let Some(name) = names.first() {
+        let _ = volume.set_xattr(ino, name.namespace, &name.name, &value, SetMode::Replace);
     }
 }
 

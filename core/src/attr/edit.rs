@@ -116,7 +116,7 @@ pub fn set(
             return shortform.store(tx, ino);
         }
         attrs.pop();
-        leave_inode(tx, ino, &attrs)?;
+        leave_inode(tx, &inode, &attrs)?;
     }
     set_in_blocks(tx, ino, &key, value)
 }
@@ -189,8 +189,9 @@ fn in_inode(inode: &Inode) -> Result<Vec<Attr<'_>>> {
 }
 
 /// Moves attributes out of the inode into a leaf.
-fn leave_inode(tx: &mut Transaction<'_>, ino: Ino, attrs: &[Attr<'_>]) -> Result<()> {
-    fork::set_empty(tx, ino)?;
+fn leave_inode(tx: &mut Transaction<'_>, inode: &Inode, attrs: &[Attr<'_>]) -> Result<()> {
+    let ino = inode.ino;
+    fork::leave_inode(tx, inode)?;
     Tree(ino).create(tx)?;
     for attr in attrs {
         let Value::Local(value) = attr.value else { continue };
@@ -215,7 +216,10 @@ fn set_in_blocks(tx: &mut Transaction<'_>, ino: Ino, key: &Key<'_>, value: &[u8]
         Record::remote(key, remote::write(tx, ino, value)?, value.len() as u32)
     };
     match found {
-        Some(found) => Tree(ino).replace(tx, found, record),
+        Some(found) => {
+            Tree(ino).replace(tx, found, record)?;
+            return_to_inode(tx, ino)
+        }
         None => Tree(ino).insert(tx, record),
     }
 }

@@ -59,6 +59,17 @@ pub(super) fn set_empty(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
     Ok(())
 }
 
+/// Makes the attribute fork an empty list of extents, in place of attributes that go to blocks; room that it no longer
+/// needs goes back to the data fork.
+pub(super) fn leave_inode(tx: &mut Transaction<'_>, inode: &Inode) -> Result<()> {
+    set_empty(tx, inode.ino)?;
+    let border = forkoff::default(inode);
+    if inode.core.format != fork_format::BTREE && border > inode.core.forkoff {
+        set_forkoff(tx, inode.ino, border)?;
+    }
+    Ok(())
+}
+
 /// Whether an inode keeps its attribute fork when the last attribute goes.
 pub(super) fn stays(tx: &Transaction<'_>, inode: &Inode) -> bool {
     inode.core.format == fork_format::BTREE || tx.geometry().has_parent_pointers()

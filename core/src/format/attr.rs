@@ -74,6 +74,9 @@ pub struct Attr<'a> {
 /// Bytes of the header of a shortform fork.
 pub const SHORTFORM_HEADER_BYTES: usize = 4;
 
+/// Longest name and value that is put into shortform; one byte more could be read, but Linux never writes it.
+const SHORTFORM_MAX: u8 = 254;
+
 /// Bytes of a shortform attribute.
 #[must_use]
 pub const fn shortform_entry_bytes(namelen: usize, valuelen: usize) -> usize {
@@ -86,8 +89,9 @@ pub fn encode_shortform(attrs: &[Attr<'_>]) -> Option<Vec<u8>> {
     let mut fork = alloc::vec![0; SHORTFORM_HEADER_BYTES];
     for attr in attrs {
         let Value::Local(value) = attr.value else { return None };
-        fork.push(u8::try_from(attr.name.len()).ok()?);
-        fork.push(u8::try_from(value.len()).ok()?);
+        for len in [attr.name.len(), value.len()] {
+            fork.push(u8::try_from(len).ok().filter(|&len| len <= SHORTFORM_MAX)?);
+        }
         fork.push(attr.flags.namespace().bits());
         fork.extend_from_slice(attr.name);
         fork.extend_from_slice(value);

@@ -213,12 +213,12 @@ pub fn allocate(
 /// # Errors
 /// Those of reading the fork.
 pub fn first_unused(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, len_fsblocks: u32) -> Result<FileBlock> {
+    let mut cursor = Cursor::new(Bmbt { ino, fork });
+    let mut next = cursor.seek_first(tx)?;
     let mut at = FileBlock(0);
-    while let Some(extent) = lookup(tx, ino, fork, at)? {
-        if extent.file_block.since(at) >= u64::from(len_fsblocks) {
-            break;
-        }
-        at = extent.file_end();
+    while let Some(extent) = next.filter(|extent| extent.file_block.since(at) < len_fsblocks.into()) {
+        at = at.max(extent.file_end());
+        next = cursor.next(tx)?;
     }
     Ok(at)
 }

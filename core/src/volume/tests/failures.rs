@@ -2,7 +2,7 @@
 
 use super::{DIR, FILE, Shared, assert_sound, contents, fresh, pattern};
 use crate::error::{Error, Result};
-use crate::volume::Volume;
+use crate::volume::{Namespace, SetMode, Volume};
 
 const LEN: usize = 40_000;
 
@@ -14,7 +14,11 @@ fn scenario(volume: &mut Volume) -> Result<()> {
     let clone = volume.create(dir, b"clone", &FILE)?;
     volume.clone_file(source, clone)?;
     volume.write(clone, 5000, &pattern(2, 9000))?;
+    volume.set_xattr(clone, Namespace::User, b"small", b"value", SetMode::Create)?;
+    volume.set_xattr(source, Namespace::Trusted, b"remote", &pattern(4, 9000), SetMode::Replace)?;
     volume.fsync(clone)?;
+    volume.set_xattr(clone, Namespace::User, b"small", &pattern(5, 500), SetMode::Either)?;
+    volume.remove_xattr(source, Namespace::Trusted, b"remote")?;
     volume.truncate(clone, 12_345)?;
     volume.unlink(root, b"victim")?;
     volume.write(clone, 50_000, &pattern(3, 5000))?;
@@ -28,6 +32,9 @@ fn prepared() -> Shared {
     for name in [&b"source"[..], b"victim"] {
         let ino = volume.create(root, name, &FILE).expect("create");
         volume.write(ino, 0, &pattern(1, LEN)).expect("write");
+        volume
+            .set_xattr(ino, Namespace::Trusted, b"remote", &pattern(6, 12_000), SetMode::Create)
+            .expect("set");
     }
     volume.close().expect("close");
     device
