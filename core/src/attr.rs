@@ -13,7 +13,7 @@ mod tree;
 
 pub use edit::{Key, add_parent, remove, remove_parent, set};
 pub use intent::{Intent, apply_intent};
-pub use read::{get, list, parents};
+pub use read::{exists, get, list, parents};
 
 use alloc::vec::Vec;
 

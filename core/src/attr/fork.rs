@@ -109,16 +109,12 @@ impl Shortform {
     }
 }
 
-/// Gives all blocks of the attribute fork back: those of attributes, and those that a crash of Linux left there.
+/// Gives all blocks of an attribute fork back whose only leaf holds nothing any more: that leaf, and any blocks of
+/// values that a crash of Linux left there.
 pub(super) fn free_blocks(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
-    let mut at = FileBlock(0);
-    while let Some(extent) = bmap::lookup(tx, ino, Fork::Attr, at)? {
-        let (start, blocksize) = (tx.geometry().daddr(extent.start), tx.geometry().blocksize);
-        for block in 0..u64::from(extent.len) {
-            let daddr = crate::units::Daddr(start.0 + block * u64::from(blocksize >> 9));
-            tx.cancel(daddr, blocksize);
-        }
-        at = extent.file_end();
+    if let Some(root) = bmap::lookup(tx, ino, Fork::Attr, FileBlock(0))? {
+        let (daddr, len_bytes) = (tx.geometry().daddr(root.start), tx.geometry().blocksize);
+        tx.cancel(daddr, len_bytes);
     }
     bmap::unmap(tx, ino, Fork::Attr, FileBlock(0), END)
 }

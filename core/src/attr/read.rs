@@ -89,6 +89,19 @@ pub fn get(
     }
 }
 
+/// Whether there is such an attribute.
+///
+/// # Errors
+/// [`Error::Corrupt`](crate::Error::Corrupt); those of the device.
+pub fn exists(tx: &mut Transaction<'_>, inode: &Inode, namespace: Namespace, name: &[u8]) -> Result<bool> {
+    let mut is_found = false;
+    search(tx, inode, name_hash(name), |attr| {
+        is_found |= attr.flags.namespace() == namespace.flags() && attr.name == name;
+        if is_found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(is_found)
+}
+
 enum OwnedValue {
     Local(Vec<u8>),
     Remote { valueblk: u32, valuelen: u32 },

@@ -47,9 +47,9 @@ impl Volume {
             let mut tx = Transaction::new(&mut volume.store);
             let inode = changeable(&mut tx, ino, namespace)?;
             if mode != SetMode::Either {
-                match (attr::get(&mut tx, &inode, namespace, name)?, mode) {
-                    (Some(_), SetMode::Create) => return Err(Mistake::Exists.into()),
-                    (None, SetMode::Replace) => return Err(Mistake::NoAttribute.into()),
+                match (attr::exists(&mut tx, &inode, namespace, name)?, mode) {
+                    (true, SetMode::Create) => return Err(Mistake::Exists.into()),
+                    (false, SetMode::Replace) => return Err(Mistake::NoAttribute.into()),
                     _ => {}
                 }
             }

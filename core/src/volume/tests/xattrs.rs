@@ -319,6 +319,11 @@ fn without_space_nothing_changes() {
 /// A fresh volume in whose superblocks the feature is turned on.
 fn with_parent_pointers() -> Shared {
     let device = fresh(64, |_| {});
+    turn_parent_pointers_on(&device);
+    device
+}
+
+fn turn_parent_pointers_on(device: &Shared) {
     let geometry = device.open().geometry().clone();
     let mut bytes = device.bytes.borrow_mut();
     for ag in geometry.ags() {
@@ -328,8 +333,6 @@ fn with_parent_pointers() -> Shared {
         raw.features_incompat.set(raw.features_incompat.get() | Incompat::PARENT.bits());
         header::seal(BlockKind::Superblock, sector);
     }
-    drop(bytes);
-    device
 }
 
 /// In a transaction of its own.
@@ -370,6 +373,46 @@ fn parent_pointers_are_told_apart_by_value() {
     assert_eq!(volume.parents(root).expect("parents"), own);
     assert!(form(&mut volume, root).is_some(), "where there are parent pointers the fork stays");
     set(&mut volume, root, "of a user", b"value");
+    assert_sound(&mut volume);
+}
+
+#[test]
+fn a_name_and_its_parent_pointer_make_a_sound_pair() {
+    // The names come first: they can't change any more once the feature is on.
+    let device = fresh(64, |_| {});
+    let mut volume = device.open();
+    let root = volume.root();
+    for n in 0..4 {
+        let dir = volume.mkdir(root, format!("directory {n}").as_bytes(), &DIR).expect("mkdir");
+        for n in 0..20 {
+            volume.create(dir, format!("{}{n}", "a file ".repeat(n * 2)).as_bytes(), &FILE).expect("create");
+        }
+    }
+    volume.close().expect("close");
+    turn_parent_pointers_on(&device);
+    let mut volume = device.open();
+    let mut pending = alloc::vec![root];
+    let mut pairs = Vec::new();
+    while let Some(dir) = pending.pop() {
+        let generation = volume.stat(dir).expect("stat").generation;
+        for entry in volume.read_dir(dir).expect("read_dir") {
+            pairs.push((entry.ino, ParentPointer { parent: dir, generation, name: entry.name }));
+            if entry.file_type == Some(crate::volume::FileType::Directory) {
+                pending.push(entry.ino);
+            }
+        }
+    }
+    assert_eq!(pairs.len(), 84);
+    for (ino, pointer) in &pairs {
+        in_transaction(&mut volume, |tx| attr::add_parent(tx, *ino, pointer));
+        assert_eq!(volume.parents(*ino).expect("parents"), core::slice::from_ref(pointer));
+    }
+    assert_sound(&mut volume);
+    // Of a name in two directories, the one that is meant goes.
+    let (ino, pointer) = &pairs[50];
+    let other = ParentPointer { parent: root, ..pointer.clone() };
+    in_transaction(&mut volume, |tx| attr::add_parent(tx, *ino, &other));
+    assert!(in_transaction(&mut volume, |tx| attr::remove_parent(tx, *ino, &other)));
     assert_sound(&mut volume);
 }
 
