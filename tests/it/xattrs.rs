@@ -101,8 +101,11 @@ impl<'a> Trial<'a> {
             (*rng.pick(OTHERS), *rng.pick(&[Namespace::Trusted, Namespace::Security]))
         };
         let number = rng.below(names);
-        let name =
-            format!("{number}{}", if number.is_multiple_of(25) { "y".repeat(200) } else { String::new() });
+        // Never one name in several namespaces: these have one hash, which the kernel may have at the end of one leaf
+        // and at the start of the next. To xfs_repair that is damage.
+        let letter = namespace.prefix()[0] as char;
+        let tail = if number.is_multiple_of(25) { "y".repeat(200) } else { String::new() };
+        let name = format!("{number}{letter}{tail}");
         let name = name.into_bytes();
         let attributes = self.model.get_mut(path).expect("a path of the model");
         if rng.chance(removes_percent) && !attributes.is_empty() {

@@ -130,29 +130,44 @@ pub(super) fn encode(records: &[Record], block: &mut [u8]) {
 
 /// Shares attributes out over as few leaves as can hold them, and as evenly as can be: one, two, or three where a
 /// large one stands between others. `None` when they can't come from one leaf and one more attribute.
+///
+/// Attributes of one hash stay together if they can: `xfs_repair` takes offence where a leaf begins with the hash that
+/// the one before ends with.
 pub(super) fn share(mut records: Vec<Record>, blocksize: usize) -> Option<Vec<Vec<Record>>> {
-    let total = bytes_of(&records);
-    if total <= blocksize {
+    if bytes_of(&records) <= blocksize {
         return Some(alloc::vec![records]);
     }
-    // Bytes of a leaf that ends before each record, and of one that starts there.
+    let by_hash = |at: usize| at == 0 || records.get(at).is_none_or(|r| r.hash != records[at - 1].hash);
+    let whole: Vec<usize> = (0..=records.len()).filter(|&at| by_hash(at)).collect();
+    let any: Vec<usize> = (0..=records.len()).collect();
+    let cuts = [whole, any].iter().find_map(|places| cuts(&records, places, blocksize))?;
+    let mut parts: Vec<_> = cuts.iter().rev().map(|&cut| records.split_off(cut)).collect();
+    parts.push(records);
+    parts.reverse();
+    Some(parts)
+}
+
+/// One or two of `places` (which start with 0 and end with the number of records) to cut at, so that each part fits.
+fn cuts(records: &[Record], places: &[usize], blocksize: usize) -> Option<Vec<usize>> {
+    // Bytes of a leaf of the records before each one.
     let mut until = Vec::with_capacity(records.len() + 1);
     until.push(LEAF_HEADER_BYTES);
     until.extend(records.iter().scan(LEAF_HEADER_BYTES, |sum, record| {
         *sum += AttrLeafEntry::BYTES + record.raw.len();
         Some(*sum)
     }));
-    let from = |at: usize| total - until[at] + LEAF_HEADER_BYTES;
-    let split = (1..records.len()).min_by_key(|&at| until[at].max(from(at)))?;
-    if until[split].max(from(split)) <= blocksize {
-        let right = records.split_off(split);
-        return Some(alloc::vec![records, right]);
+    let bytes = |from: usize, to: usize| until[to] - until[from] + LEAF_HEADER_BYTES;
+    let end = records.len();
+    let inner = places.iter().copied().filter(|&at| 0 < at && at < end);
+    let half = inner.min_by_key(|&at| bytes(0, at).max(bytes(at, end)))?;
+    if bytes(0, half).max(bytes(half, end)) <= blocksize {
+        return Some(alloc::vec![half]);
     }
-    let alone = (0..records.len()).find(|&at| until[at].max(from(at + 1)) <= blocksize)?;
-    let right = records.split_off(alone + 1);
-    let middle = records.split_off(alone);
-    let parts = alloc::vec![records, middle, right];
-    parts.iter().all(|part| !part.is_empty() && bytes_of(part) <= blocksize).then_some(parts)
+    let fits = |&(from, to): &(usize, usize)| {
+        0 < from && to < end && bytes(0, from).max(bytes(from, to)).max(bytes(to, end)) <= blocksize
+    };
+    let (from, to) = places.windows(2).map(|pair| (pair[0], pair[1])).find(fits)?;
+    Some(alloc::vec![from, to])
 }
 
 #[cfg(test)]
@@ -212,5 +227,19 @@ mod tests {
         assert_eq!(shares(&[700, 700]), Some(alloc::vec![1, 1]));
         assert_eq!(shares(&[400, 700, 400]), Some(alloc::vec![1, 1, 1]));
         assert_eq!(shares(&[700, 700, 700, 700]), None);
+    }
+
+    #[test]
+    fn one_hash_stays_in_one_leaf_if_it_can() {
+        let shares = |hashes: &[u32], len: usize| -> Option<Vec<usize>> {
+            let mut records = records(&alloc::vec![len; hashes.len()]);
+            for (record, &hash) in records.iter_mut().zip(hashes) {
+                record.hash = hash;
+            }
+            share(records, BLOCK).map(|parts| parts.iter().map(Vec::len).collect())
+        };
+        assert_eq!(shares(&[1, 2, 2, 2, 3, 4], 180), Some(alloc::vec![4, 2]));
+        assert_eq!(shares(&[1, 2, 2, 2, 2, 4], 180), Some(alloc::vec![1, 4, 1]));
+        assert_eq!(shares(&[2, 2, 2, 2, 2, 2], 180), Some(alloc::vec![3, 3]));
     }
 }

@@ -385,7 +385,7 @@ fn a_name_and_its_parent_pointer_make_a_sound_pair() {
     for n in 0..4 {
         let dir = volume.mkdir(root, format!("directory {n}").as_bytes(), &DIR).expect("mkdir");
         for n in 0..20 {
-            volume.create(dir, format!("{}{n}", "a file ".repeat(n * 2)).as_bytes(), &FILE).expect("create");
+            volume.create(dir, format!("{}{n}", "a file ".repeat(n)).as_bytes(), &FILE).expect("create");
         }
     }
     volume.close().expect("close");
