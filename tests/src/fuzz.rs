@@ -71,23 +71,34 @@ impl Targets {
         Crasher { golden, patch }
     }
 
+    /// The damaged image that an input of the coverage-guided fuzzer stands for: its first byte picks the golden image,
+    /// the rest is for [`mutate::damage_by`]. `None` for the empty one.
+    pub fn case_of_input(&self, input: &[u8]) -> Option<Crasher> {
+        let (&first, rest) = input.split_first()?;
+        let (golden, target) = self.by_name.iter().nth(usize::from(first) % self.by_name.len())?;
+        let patch = mutate::damage_by(&target.bytes, &target.kinds, rest);
+        Some(Crasher { golden: golden.clone(), patch })
+    }
+
     /// The undamaged images as cases.
     pub fn undamaged(&self) -> Vec<Crasher> {
         self.by_name.keys().map(|name| Crasher { golden: name.clone(), patch: Patch::default() }).collect()
     }
 
     /// Opens, walks, reads and checks one damaged image, then changes it; what it says does not matter, that it returns does.
+    pub fn run_case(&self, case: &Crasher) {
+        let target = &self.by_name[&case.golden];
+        let device = OverlayDevice::patched(target.bytes.clone(), &case.patch);
+        walk(device.clone());
+        scribble(device, case.patch.bytes.len() as u64);
+    }
+
+    /// The same where a panic is to be survived.
     ///
     /// # Errors
     /// What the panic said.
     pub fn try_case(&self, case: &Crasher) -> Result<(), String> {
-        let target = &self.by_name[&case.golden];
-        let device = OverlayDevice::patched(target.bytes.clone(), &case.patch);
-        let walk_and_scribble = || {
-            walk(device.clone());
-            scribble(device, case.patch.bytes.len() as u64);
-        };
-        catch_unwind(AssertUnwindSafe(walk_and_scribble)).map_err(|panic| {
+        catch_unwind(AssertUnwindSafe(|| self.run_case(case))).map_err(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).into())).unwrap_or_default()
         })

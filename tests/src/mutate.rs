@@ -96,9 +96,28 @@ pub fn damage(image: &[u8], kinds: &[Vec<MetadataBlock>], rng: &mut Rng) -> Patc
         let mut bytes = image[block.range.clone()].to_vec();
         change_field(&mut bytes, block, rng);
         if rng.chance(95) {
-            let crc = crc_of(&bytes, block.crc_at);
-            bytes[block.crc_at..block.crc_at + 4].copy_from_slice(&crc.to_le_bytes());
+            mend_crc(&mut bytes, block.crc_at);
         }
+        record_change(&mut patch, image, block, &bytes);
+    }
+    patch
+}
+
+/// Damages the bytes that an input of the coverage-guided fuzzer says: six bytes of it are a kind of metadata block (1),
+/// a block of that kind (2), a place in it (2) and what stands there (1).
+pub fn damage_by(image: &[u8], kinds: &[Vec<MetadataBlock>], input: &[u8]) -> Patch {
+    let mut changed = std::collections::BTreeMap::new();
+    for change in input.chunks_exact(6) {
+        let kind = &kinds[usize::from(change[0]) % kinds.len()];
+        let block = &kind[usize::from(u16::from_be_bytes([change[1], change[2]])) % kind.len()];
+        let bytes =
+            changed.entry(block.range.start).or_insert_with(|| (block, image[block.range.clone()].to_vec()));
+        let at = usize::from(u16::from_be_bytes([change[3], change[4]])) % block.range.len();
+        bytes.1[at] = change[5];
+    }
+    let mut patch = Patch::default();
+    for (block, mut bytes) in changed.into_values() {
+        mend_crc(&mut bytes, block.crc_at);
         record_change(&mut patch, image, block, &bytes);
     }
     patch
@@ -169,8 +188,7 @@ pub fn edit_superblock(image: &mut [u8], at: usize, change: impl Fn(u32) -> u32)
     let block = &mut image[..sector_bytes];
     let old = block[at..at + 4].iter().fold(0, |value, &byte| value << 8 | u32::from(byte));
     block[at..at + 4].copy_from_slice(&change(old).to_be_bytes());
-    let crc = crc_of(block, 224);
-    block[224..228].copy_from_slice(&crc.to_le_bytes());
+    mend_crc(block, 224);
 }
 
 /// Overwrites a name or target that is kept inside an inode with another of the same length, and mends the CRC.
@@ -184,8 +202,7 @@ pub fn twist(image: &mut [u8], from: &[u8], to: &[u8]) {
         let bytes = &mut image[block.range];
         let Some(at) = bytes.windows(from.len()).position(|window| window == from) else { continue };
         bytes[at..at + to.len()].copy_from_slice(to);
-        let crc = crc_of(bytes, block.crc_at);
-        bytes[block.crc_at..block.crc_at + 4].copy_from_slice(&crc.to_le_bytes());
+        mend_crc(bytes, block.crc_at);
         is_found = true;
     }
     assert!(is_found, "no inode holds {from:?}");
@@ -195,6 +212,11 @@ fn crc_of(block: &[u8], crc_at: usize) -> u32 {
     let crc = crc32c::crc32c(&block[..crc_at]);
     let crc = crc32c::crc32c_append(crc, &[0; 4]);
     crc32c::crc32c_append(crc, &block[crc_at + 4..])
+}
+
+fn mend_crc(block: &mut [u8], crc_at: usize) {
+    let crc = crc_of(block, crc_at);
+    block[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
 fn stored_crc(block: &[u8], crc_at: usize) -> u32 {

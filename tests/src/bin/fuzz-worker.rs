@@ -1,5 +1,6 @@
 //! Walks damaged images, one after the other, and says which one it is at: `fuzz-worker FIRST_SEED SECONDS`, or
-//! `--one SEED`, or `--keep SEED NAME` to keep a case as a crasher, or `--crashers`.
+//! `--one SEED`, or `--keep SEED NAME` to keep a case as a crasher, or `--keep-input FILE NAME` to keep what the
+//! coverage-guided fuzzer left in its artifacts, or `--crashers`.
 //!
 //! A process of its own, so that an endless loop can be ended and memory be bounded.
 
@@ -20,6 +21,10 @@ fn main() {
     setrlimit(Resource::As, limit).expect("bound the memory");
     match args[..] {
         ["--keep", seed, name] => keep(&targets.case(number(seed)), name),
+        ["--keep-input", file, name] => {
+            let input = std::fs::read(file).expect("read the input");
+            keep(&targets.case_of_input(&input).expect("an input is not empty"), name);
+        }
         ["--crashers"] => {
             for case in targets.undamaged() {
                 try_one(&targets, &format!("undamaged {}", case.golden), &case);
@@ -37,7 +42,9 @@ fn main() {
                 seed += 1;
             }
         }
-        _ => panic!("usage: fuzz-worker FIRST_SEED SECONDS | --one SEED | --crashers | --keep SEED NAME"),
+        _ => panic!(
+            "usage: fuzz-worker FIRST_SEED SECONDS | --one SEED | --crashers | --keep SEED NAME | --keep-input FILE NAME"
+        ),
     }
 }
 
