@@ -8,6 +8,7 @@ pub mod fork;
 pub mod forkoff;
 pub mod inactivate;
 pub mod init;
+pub mod unlinked;
 mod verify;
 mod view;
 

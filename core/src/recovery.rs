@@ -5,14 +5,19 @@
 //!
 //! Source: "Journaling Log", and "XFS Online Fsck Design" on intents.
 
+mod exchange;
+mod intents;
+mod leftovers;
 mod mend;
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::geometry::Geometry;
 use crate::journal::recovery::{Intent, Recovered, Replayed};
-use crate::journal::{Store, Transaction};
+use crate::journal::{PendingIntent, Store, Transaction};
 use crate::space::counters::recount;
 
 /// What recovery did.
@@ -21,35 +26,45 @@ use crate::space::counters::recount;
 pub struct Report {
     /// What was replayed from the log.
     pub replayed: Replayed,
-    /// Intents that were finished.
-    pub intents: u64,
+    /// Intents that were finished, by type of their items: EFI, RUI, CUI, BUI, ATTRI, XMI.
+    pub intents: BTreeMap<u16, u64>,
+    /// Inodes without a name that were freed.
+    pub unlinked: u64,
+    /// Blocks of staging extents that were freed.
+    pub staging_fsblocks: u64,
     /// What a user should know.
     pub warnings: Vec<String>,
 }
 
-/// Refuses intents that cannot be finished.
+/// Refuses intents that cannot be finished, before anything is replayed.
 ///
 /// # Errors
-/// [`Error::Unsupported`] names the first of them.
-pub fn check(intents: &[Intent]) -> Result<()> {
-    match intents.first() {
-        Some(_) => Err(Error::unsupported("log with unfinished intents")),
-        None => Ok(()),
-    }
+/// [`Error::Unsupported`](crate::Error::Unsupported) and [`Error::Corrupt`](crate::Error::Corrupt) name the first of them.
+pub fn check(geometry: &Geometry, intents: &[Intent]) -> Result<()> {
+    intents.iter().try_for_each(|intent| intents::check(geometry, intent))
 }
 
-/// Finishes what the log left open. `store` lies on the device that was replayed.
+/// Finishes what the log left open, and leaves a log that is clean. `store` lies on the device that was replayed, and
+/// may be written from here on.
 ///
 /// # Errors
 /// Corruption when the volume is not what an intent says it is; those of the device.
 pub fn finish(store: &mut Store, recovered: Recovered) -> Result<Report> {
     let mut report =
         Report { replayed: recovered.replayed, warnings: recovered.warnings, ..Report::default() };
+    let intents = recovered.intents.iter();
+    let pending = intents.map(|intent| PendingIntent { intent: intent.kind, id: intent.id, lsn: intent.lsn });
+    store.set_log(recovered.position, pending.collect());
     mend::checksums(store, &recovered.pieces)?;
     let mut tx = Transaction::new(store);
     recount(&mut tx)?;
     tx.commit()?;
-    report.intents = 0;
-    store.force()?;
+    for intent in &recovered.intents {
+        intents::finish(store, intent)?;
+        *report.intents.entry(intent.kind).or_default() += 1;
+    }
+    leftovers::unlinked_inodes(store, &mut report)?;
+    leftovers::staging_extents(store, &mut report)?;
+    store.quiesce()?;
     Ok(report)
 }

@@ -25,6 +25,8 @@ pub use xattrs::SetMode;
 use open::Policy;
 use recover::Opened;
 
+pub use crate::recovery::Report;
+
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -92,6 +94,8 @@ pub struct Volume {
     has_stale_counters: bool,
     /// A dirty log was replayed in memory: what the store writes never reaches the device.
     is_in_memory: bool,
+    /// What was done to a dirty log.
+    recovered: Option<Report>,
     /// The time that changes are stamped with.
     now: Timestamp,
     /// Files with something in memory that is not on the device.
@@ -119,6 +123,7 @@ impl Volume {
             warnings,
             has_stale_counters,
             is_in_memory: log.is_in_memory(),
+            recovered: log.into_report(),
             now: Timestamp::default(),
             files: Files::default(),
             dirty_limit: options.dirty_bytes,
@@ -143,6 +148,12 @@ impl Volume {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// What was recovered from a dirty log when the volume was opened, for good or in memory.
+    #[must_use]
+    pub fn recovered(&self) -> Option<&Report> {
+        self.recovered.as_ref()
     }
 
     /// The inode of the root directory.

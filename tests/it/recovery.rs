@@ -1,17 +1,38 @@
 //! A dirty log: what xfskit makes of it is what Linux makes of it.
 
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use xfskit::Volume;
-use xfskit::device::MemoryDevice;
+use xfskit::device::{FileDevice, MemoryDevice};
 use xfskit::volume::OpenOptions;
-use xfskit_tests::extents::joined;
+use xfskit_tests::extents::{fiemap, joined};
 use xfskit_tests::golden;
+use xfskit_tests::options::{OptionSet, Written};
+use xfskit_tests::referee::{Referee, run, say};
+use xfskit_tests::rng::Rng;
 use xfskit_tests::session::findings;
-use xfskit_tests::tree;
+use xfskit_tests::temp::TempDir;
+use xfskit_tests::tree::{self, Tree};
+use xfskit_tests::turmoil::{self, Turmoil};
+
+fn open(image: &Path, options: &OpenOptions) -> Volume {
+    let file = File::options().read(true).write(true).open(image).expect("open the image");
+    let device = FileDevice::new(file, false).expect("length of the image");
+    Volume::open(Box::new(device), options).expect("open the volume")
+}
 
 fn read_only() -> OpenOptions {
     let mut options = OpenOptions::default();
     options.read_only = true;
     options
+}
+
+fn copy(image: &Path, name: &str) -> PathBuf {
+    let copy = image.with_file_name(name);
+    run(Command::new("cp").arg("--sparse=always").arg(image).arg(&copy));
+    copy
 }
 
 /// The golden image with a dirty log, replayed in memory and for good, shows what Linux shows after its own recovery.
@@ -46,4 +67,100 @@ fn golden_dirty_log_is_recovered() {
     let mut volume = Volume::open(device, &OpenOptions::default()).expect("open again");
     assert!(volume.warnings().is_empty(), "{:?}", volume.warnings());
     expected.tree.assert_same("Linux", &tree::from_volume(&mut volume).expect("read"), "xfskit, later");
+}
+
+/// What a volume shows, as one of the two recovered it.
+struct View {
+    tree: Tree,
+    extents: Vec<(PathBuf, Vec<xfskit_tests::extents::Extent>)>,
+}
+
+fn view(referee: &Referee, image: &Path) -> View {
+    let mount = referee.mount_read_only(image);
+    let tree = tree::from_mount(mount.path());
+    let files = fiemap(&tree::plain_files(mount.path()));
+    let relative = |path: PathBuf| path.strip_prefix(mount.path()).expect("below the mount").to_owned();
+    let extents = files.into_iter().map(|(path, extents)| (relative(path), joined(&extents))).collect();
+    View { tree, extents }
+}
+
+/// One dirty image: Linux recovers a copy, xfskit another, in memory and for good.
+fn compare(referee: &Referee, set: &OptionSet, image: &Path, what: &str) {
+    let (theirs, ours) = (copy(image, "theirs.img"), copy(image, "ours.img"));
+    if let Err(said) = referee.recover(&theirs) {
+        say(&format!("{what}: skipped, Linux does not recover this: {}", said.trim()));
+        return;
+    }
+    let theirs_view = view(referee, &theirs);
+    let before = golden::hash(&std::fs::read(&ours).expect("read the image"));
+    let mut volume = open(&ours, &read_only());
+    let warnings = volume.warnings().join("; ");
+    assert!(warnings.contains("replayed in memory"), "{what}: {warnings}");
+    let in_memory = tree::from_volume(&mut volume).expect("read what was replayed in memory");
+    assert_eq!(findings(&mut volume), Vec::<String>::new(), "{what}, in memory");
+    drop(volume.close());
+    assert_eq!(before, golden::hash(&std::fs::read(&ours).expect("read")), "{what}: the image has changed");
+    theirs_view.tree.assert_same("Linux", &in_memory, "xfskit, in memory");
+
+    if set.written == Written::Nothing {
+        return;
+    }
+    let mut volume = open(&ours, &OpenOptions::default());
+    assert_eq!(volume.read_only_reason(), None, "{what}: {:?}", volume.warnings());
+    let report = volume.recovered().expect("a dirty log").clone();
+    say(&format!(
+        "{what}: {} checkpoints, intents {:x?}, {} unlinked, {} staging blocks",
+        report.replayed.checkpoints, report.intents, report.unlinked, report.staging_fsblocks
+    ));
+    assert_eq!(findings(&mut volume), Vec::<String>::new(), "{what}");
+    let statfs = volume.statfs().expect("statfs");
+    drop(volume.close().expect("close"));
+    referee.repair_n(&ours);
+    let ours_view = view(referee, &ours);
+    theirs_view.tree.assert_same("Linux", &ours_view.tree, "xfskit");
+    for (theirs, ours) in theirs_view.extents.iter().zip(&ours_view.extents) {
+        assert_eq!(theirs, ours, "{what}: extents");
+    }
+    let mut theirs = open(&theirs, &read_only());
+    let expected = theirs.statfs().expect("statfs");
+    assert_eq!(
+        (expected.inodes, expected.free_inodes),
+        (statfs.inodes, statfs.free_inodes),
+        "{what}: inodes"
+    );
+    let apart = expected.free_fsblocks.abs_diff(statfs.free_fsblocks);
+    assert!(
+        apart <= 4,
+        "{what}: {} free in Linux, {} in xfskit",
+        expected.free_fsblocks,
+        statfs.free_fsblocks
+    );
+}
+
+fn crash(set: &OptionSet) {
+    let Some(referee) = Referee::find() else { return };
+    if !referee.has(set.version) {
+        return;
+    }
+    let temp = TempDir::new(&format!("recovery-{}", set.name));
+    let image = temp.join("a.img");
+    let seed = Rng::seed_or(5);
+    let rounds = std::env::var("XFSKIT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    for round in 0..rounds {
+        referee.mkfs(set, &image);
+        let turmoil = Turmoil {
+            workers: 1 + (round + seed) % 3,
+            operations: 600,
+            milliseconds: 200 + 300 * (round % 5),
+            syncs: round % 2 == 0,
+            flush_log: round % 3 != 2,
+            block_bytes: set.block_bytes,
+        };
+        turmoil::run(referee.mount(&image), &turmoil, seed + round);
+        compare(referee, set, &image, &format!("{} round {round}", set.name));
+    }
+}
+
+mod over_option_sets {
+    xfskit_tests::for_each_option_set!(super::crash);
 }

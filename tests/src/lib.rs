@@ -3,7 +3,7 @@
 //! Linux is the referee: [`referee`] finds what this machine can do (root, loop devices, XFS, the two releases of
 //! xfsprogs), [`options`] lists the ways to make a volume, [`populate`] has the kernel fill one, [`tree`] and
 //! [`extents`] take snapshots of what a volume shows. [`ops`] makes random operations and does them to a [`model`];
-//! [`session`] does them through xfskit, [`ops::apply_on_mount`] through the kernel. [`golden`] keeps small images for
+//! [`turmoil`] has the kernel work until it is stopped in the middle. [`session`] does them through xfskit, [`ops::apply_on_mount`] through the kernel. [`golden`] keeps small images for
 //! machines where Linux can't judge; [`mutate`] damages them, [`fuzz`] sees what comes of it, and what ever brought
 //! xfskit down is kept in `crashers/`.
 //!
@@ -36,4 +36,5 @@ pub mod scribble;
 pub mod session;
 pub mod temp;
 pub mod tree;
+pub mod turmoil;
 pub mod walk;

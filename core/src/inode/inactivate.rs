@@ -1,46 +1,104 @@
 //! The end of an inode: everything that it owns is freed, then itself.
+//!
+//! A large file goes in steps, from its end. Each leaves a valid volume, provided that the inode is on its
+//! [unlinked list](super::unlinked) until the last one.
 
 use crate::btree::bmap::Fork;
 use crate::error::Result;
+use crate::format::extent::Extent;
 use crate::format::inode::{FileType, fork_format};
-use crate::inode::{alloc, bmap, core::core};
+use crate::inode::core::{core, core_mut};
+use crate::inode::{alloc, bmap};
 use crate::journal::Transaction;
-use crate::units::{FileBlock, Ino};
+use crate::units::{Daddr, FileBlock, Ino};
 
 /// Behind the last file block that any fork can have.
 const END: FileBlock = FileBlock(1 << 54);
+
+/// Blocks of one extent that are freed at once: shared, each of them may change the refcountbt.
+const PART_FSBLOCKS: u32 = 16 << 10;
+
+/// How far to go in one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// To the end.
+    Whole,
+    /// Until the transaction has its share of the log.
+    Step,
+}
 
 /// Frees an inode that no name leads to any more, with all its blocks.
 ///
 /// # Errors
 /// Those of changing the trees.
 pub fn inactivate(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
-    let before = core(tx, ino)?;
-    let is_regular = FileType::from_mode(before.mode.get()) == Some(FileType::Regular);
-    let has_extents = |format| matches!(format, fork_format::EXTENTS | fork_format::BTREE);
-    if has_extents(before.format) {
-        if !is_regular {
-            cancel_blocks(tx, ino, Fork::Data)?;
-        }
-        bmap::unmap(tx, ino, Fork::Data, FileBlock(0), END)?;
-    }
-    if before.forkoff != 0 && has_extents(before.aformat) {
-        cancel_blocks(tx, ino, Fork::Attr)?;
-        bmap::unmap(tx, ino, Fork::Attr, FileBlock(0), END)?;
-    }
+    while !empty(tx, ino, Pace::Whole)? {}
     alloc::free(tx, ino)
 }
 
-/// Forgets what a fork of metadata holds: directory blocks, attribute blocks, symlink targets.
-fn cancel_blocks(tx: &mut Transaction<'_>, ino: Ino, fork: Fork) -> Result<()> {
-    let mut at = FileBlock(0);
-    while let Some(extent) = bmap::lookup(tx, ino, fork, at)? {
-        let (daddr, blocklog) = (tx.geometry().daddr(extent.start), tx.geometry().blocklog);
-        for block in 0..u64::from(extent.len) {
-            let daddr = crate::units::Daddr(daddr.0 + (block << (blocklog - 9)));
-            tx.cancel(daddr, 1 << blocklog);
-        }
-        at = extent.file_end();
+/// Frees blocks of an inode that no name leads to any more, until the transaction has its share of the log. Returns
+/// whether it has none left: then it may leave the unlinked list, and [`alloc::free`] has the rest.
+///
+/// # Errors
+/// Those of changing the trees.
+pub fn step(tx: &mut Transaction<'_>, ino: Ino) -> Result<bool> {
+    empty(tx, ino, Pace::Step)
+}
+
+fn empty(tx: &mut Transaction<'_>, ino: Ino, pace: Pace) -> Result<bool> {
+    let before = core(tx, ino)?;
+    let file_type = FileType::from_mode(before.mode.get());
+    let has_extents = |format| matches!(format, fork_format::EXTENTS | fork_format::BTREE);
+    if file_type == Some(FileType::Regular) && before.size.get() != 0 {
+        core_mut(tx, ino)?.size.set(0);
     }
-    Ok(())
+    if has_extents(before.format) && !shrink(tx, ino, file_type, pace)? {
+        return Ok(false);
+    }
+    // The tree of an attribute fork would not survive to be cut from its end: it goes as a whole.
+    if before.forkoff != 0 && has_extents(before.aformat) {
+        let mut at = FileBlock(0);
+        while let Some(extent) = bmap::lookup(tx, ino, Fork::Attr, at)? {
+            cancel(tx, &extent, 1);
+            at = extent.file_end();
+        }
+        bmap::unmap(tx, ino, Fork::Attr, FileBlock(0), END)?;
+    }
+    Ok(true)
+}
+
+/// Cuts the data fork from its end; true when nothing is left of it.
+fn shrink(tx: &mut Transaction<'_>, ino: Ino, file_type: Option<FileType>, pace: Pace) -> Result<bool> {
+    while let Some(extent) = bmap::last(tx, ino, Fork::Data)? {
+        if pace == Pace::Step && tx.is_full() {
+            return Ok(false);
+        }
+        let keep = match file_type {
+            Some(FileType::Regular) => extent.len.saturating_sub(PART_FSBLOCKS),
+            Some(FileType::Directory) => {
+                let unit = tx.geometry().dir_fsblocks();
+                cancel(tx, &extent, unit);
+                0
+            }
+            _ => {
+                cancel(tx, &extent, extent.len);
+                0
+            }
+        };
+        bmap::unmap(tx, ino, Fork::Data, extent.file_block.plus(keep.into()), END)?;
+    }
+    Ok(true)
+}
+
+/// Forgets blocks of metadata that are `unit_fsblocks` long each, where an extent does not cut them.
+fn cancel(tx: &mut Transaction<'_>, extent: &Extent, unit_fsblocks: u32) {
+    let (start, blocklog) = (tx.geometry().daddr(extent.start), tx.geometry().blocklog);
+    let mut at = 0;
+    while at < extent.len {
+        let inside = (extent.file_block.0 + u64::from(at)) % u64::from(unit_fsblocks.max(1));
+        let len = (unit_fsblocks.max(1) - inside as u32).min(extent.len - at);
+        let daddr = Daddr(start.0 + (u64::from(at) << (blocklog - 9)));
+        tx.cancel(daddr, len << blocklog);
+        at += len;
+    }
 }

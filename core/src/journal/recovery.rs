@@ -39,7 +39,11 @@ use crate::device::BlockDevice;
 use crate::error::{Error, Result};
 use crate::format::features::{LogIncompat, unknown_bits};
 use crate::geometry::Geometry;
+use crate::journal::Position;
 use crate::units::Lsn;
+
+/// No writer has a smaller limit on its records; one that says so is not believed.
+const SMALLEST_RECORD_BYTES: u32 = 16 << 10;
 
 /// What is to be recovered. Nothing has changed yet.
 #[derive(Debug)]
@@ -51,15 +55,8 @@ pub struct Plan {
 /// What was recovered, and where the log goes on.
 #[derive(Debug)]
 pub struct Recovered {
-    /// Where the next record goes.
-    pub head: Lsn,
-    /// The oldest record that was needed. Until every intent is finished it still is.
-    pub tail: Lsn,
-    /// Bytes of the largest record of the writer before. Records between tail and head must all be of one writer: Linux
-    /// takes the number of header blocks from the one at the tail.
-    pub record_bytes: u32,
-    /// Basic block of the last record, which the next one names as the one before it.
-    pub last_record_bb: u32,
+    /// Where the log goes on. Until every intent is finished its tail stays.
+    pub position: Position,
     /// Work that is left, in the order of the log.
     pub intents: Vec<Intent>,
     /// Pieces of scattered directory blocks, whose checksums are not right yet.
@@ -114,29 +111,22 @@ impl Plan {
         let (replayed, pieces) = replay::replay(&mut ring, geometry, &ends, survey.cancelled)?;
         ring.flush()?;
         stale::clear(&mut ring, &ends)?;
-        let (last_record_bb, record_bytes) =
-            ends.last.map_or((u32::MAX, 0), |(at, header)| (at, header.size.get()));
-        Ok(Recovered {
-            head: ends.head,
-            tail: ends.tail,
-            record_bytes,
-            last_record_bb,
-            intents: survey.intents,
-            pieces,
-            warnings: survey.warnings,
-            replayed,
-        })
+        let mut position = Position { tail: ends.tail, ..Position::clean(ends.head) };
+        if let Some((at, header)) = ends.last {
+            position.last_record_bb = at;
+            position.record_bytes = header.size.get().max(SMALLEST_RECORD_BYTES);
+        }
+        Ok(Recovered { position, intents: survey.intents, pieces, warnings: survey.warnings, replayed })
     }
 }
 
-/// Overwrites what may lie ahead of the head of a log that is clean: to be called before the first record is written.
+/// Overwrites what may lie ahead of the head of a log that is clean: to be called before its first record is written.
 ///
 /// # Errors
 /// Those of [`plan`].
-pub fn clear_stale(device: &mut dyn BlockDevice, geometry: &Geometry) -> Result<()> {
+pub fn clear_stale(device: &mut dyn BlockDevice, geometry: &Geometry, head: Lsn) -> Result<()> {
     let mut ring = Ring::new(device, geometry)?;
-    let ends = find(&mut ring)?;
-    stale::clear(&mut ring, &ends)
+    stale::clear(&mut ring, &Ends { head, tail: head, last: None })
 }
 
 #[cfg(test)]

@@ -94,6 +94,94 @@ fn first_shared(
     Ok(Some((from, to.0 - from.0)))
 }
 
+/// Notes blocks as staging blocks of copy-on-write: taken, but not mapped by any file yet.
+///
+/// # Errors
+/// Corruption when some of them are noted already; those of changing the tree.
+pub fn stage(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Result<()> {
+    agfl::fix(tx, ag)?;
+    let new = RefcountRec { cow: true, start, len: len_fsblocks, refcount: 1 };
+    let mut cursor = Cursor::new(Refcountbt(ag));
+    let left = cursor.seek_le(tx, &new.raw_start())?.filter(|rec| rec.cow);
+    let right = Cursor::new(Refcountbt(ag)).seek_ge(tx, &new.raw_start())?.filter(|rec| rec.cow);
+    for rec in [left, right].iter().flatten() {
+        check_staging(tx, ag, rec)?;
+    }
+    if left.is_some_and(|left| end(&left) > start) || right.is_some_and(|right| right.start < end(&new)) {
+        return Err(staging_problem(ag, start, "staging extents overlap"));
+    }
+    let mut merged = new;
+    let mut source = AgSource { ag, tree: AgTree::Refcountbt };
+    if let Some(right) = right.filter(|right| right.start == end(&new)) {
+        delete(tx, ag, &right)?;
+        merged.len += right.len;
+    }
+    match left.filter(|left| end(left) == start) {
+        Some(left) => {
+            let mut cursor = Cursor::new(Refcountbt(ag));
+            cursor.seek_le(tx, &left.raw_start())?;
+            cursor.update(tx, &RefcountRec { len: left.len + merged.len, ..left })
+        }
+        None => Cursor::new(Refcountbt(ag)).insert(tx, &mut source, &merged),
+    }
+}
+
+/// Notes staging blocks as that no longer.
+///
+/// # Errors
+/// Corruption when they are not noted; those of changing the tree.
+pub fn unstage(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Result<()> {
+    agfl::fix(tx, ag)?;
+    let gone = RefcountRec { cow: true, start, len: len_fsblocks, refcount: 1 };
+    let mut cursor = Cursor::new(Refcountbt(ag));
+    let rec = cursor.seek_le(tx, &gone.raw_start())?.filter(|rec| rec.cow);
+    let Some(rec) = rec.filter(|rec| rec.start <= start && end(rec) >= end(&gone)) else {
+        return Err(staging_problem(ag, start, "no record of a staging extent"));
+    };
+    check_staging(tx, ag, &rec)?;
+    let before = RefcountRec { len: start.0 - rec.start.0, ..rec };
+    let after = RefcountRec { start: end(&gone), len: end(&rec).0 - end(&gone).0, ..rec };
+    let mut source = AgSource { ag, tree: AgTree::Refcountbt };
+    match (before.len > 0, after.len > 0) {
+        (false, false) => cursor.delete(tx, &mut source),
+        (true, false) => cursor.update(tx, &before),
+        (false, true) => cursor.update(tx, &after),
+        (true, true) => {
+            cursor.update(tx, &before)?;
+            cursor.insert(tx, &mut source, &after)
+        }
+    }
+}
+
+/// The first staging extent of an AG.
+///
+/// # Errors
+/// Those of reading the tree; corruption when the extent lies outside the AG.
+pub fn first_staging(tx: &mut Transaction<'_>, ag: AgNumber) -> Result<Option<RefcountRec>> {
+    let found = Cursor::new(Refcountbt(ag)).seek_ge(tx, &RefcountRec::COW_FLAG)?.filter(|rec| rec.cow);
+    if let Some(rec) = &found {
+        check_staging(tx, ag, rec)?;
+    }
+    Ok(found)
+}
+
+fn staging_problem(ag: AgNumber, start: AgBlock, rule: &'static str) -> Error {
+    Error::corrupt("refcountbt", Place::agblock(ag, start), Problem::Rule(rule))
+}
+
+fn check_staging(tx: &Transaction<'_>, ag: AgNumber, rec: &RefcountRec) -> Result<()> {
+    if rec.refcount == 1 && tx.geometry().is_valid_ag_extent(ag, rec.start, rec.len) {
+        return Ok(());
+    }
+    Err(staging_problem(ag, rec.start, "staging extent is out of bounds"))
+}
+
+fn delete(tx: &mut Transaction<'_>, ag: AgNumber, rec: &RefcountRec) -> Result<()> {
+    let mut cursor = Cursor::new(Refcountbt(ag));
+    cursor.seek_le(tx, &rec.raw_start())?;
+    cursor.delete(tx, &mut AgSource { ag, tree: AgTree::Refcountbt })
+}
+
 fn adjust(
     tx: &mut Transaction<'_>,
     ag: AgNumber,

@@ -86,6 +86,32 @@ pub(super) fn unmap_raw(tx: &mut Transaction<'_>, ag: AgNumber, gone: &RmapRec) 
     Ok(())
 }
 
+/// Records that blocks no longer have an owner, whoever that was; nobody is fine too.
+///
+/// # Errors
+/// Corruption when only some of them have one, or several; those of changing the tree.
+pub fn unmap_any(tx: &mut Transaction<'_>, ag: AgNumber, start: AgBlock, len_fsblocks: u32) -> Result<()> {
+    if !tx.geometry().has_rmapbt() {
+        return Ok(());
+    }
+    let found = owners(tx, ag, start, len_fsblocks)?;
+    let gone = match found.as_slice() {
+        [] => return Ok(()),
+        [rec] if rec.start <= start && rec.end() >= start.plus(len_fsblocks) => {
+            let mut gone = RmapRec { start, len: len_fsblocks, ..*rec };
+            if rec.has_file_offset() {
+                gone.offset = rec.offset.wrapping_add(u64::from(start.0 - rec.start.0));
+            }
+            gone
+        }
+        _ => {
+            let problem = Problem::Rule("blocks to be freed belong to somebody in part");
+            return Err(Error::corrupt("rmapbt", Place::agblock(ag, start), problem));
+        }
+    };
+    unmap(tx, ag, &gone)
+}
+
 /// Every owner of any block of an extent, in the tree's order.
 ///
 /// # Errors

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::format::features::{Incompat, unknown_bits};
 use crate::geometry::Geometry;
 use crate::journal::log_state::{LogState, log_state};
-use crate::journal::recovery::{self as log, Intent, Plan, Recovered};
-use crate::journal::{PendingIntent, Position, Store};
+use crate::journal::recovery::{self as log, Plan};
+use crate::journal::{Position, Store};
 use crate::recovery::{self, Report};
 
 /// A volume whose log is clean, or as clean as it can be made.
@@ -58,15 +58,14 @@ pub(super) fn open(mut device: Box<dyn BlockDevice>, options: &OpenOptions) -> R
     let is_writable =
         !options.read_only && !store.device().is_read_only() && can_be_written(&geometry, &store);
     let reason = match log_state(&mut store)? {
-        LogState::External => return Ok(Opened { store, log: LogOutcome::Clean }),
-        LogState::Clean { head } => {
-            if is_writable {
-                log::clear_stale(store.device(), &geometry)?;
+        LogState::Dirty { reason, .. } => reason,
+        state => {
+            if let (LogState::Clean { head }, true) = (state, is_writable) {
+                log::clear_stale(store.device(), &geometry, head)?;
                 store.set_log(Position::clean(head), Vec::new());
             }
             return Ok(Opened { store, log: LogOutcome::Clean });
         }
-        LogState::Dirty { reason, .. } => reason,
     };
     if geometry.incompat.contains(Incompat::NEEDSREPAIR) {
         return Ok(Opened { store, log: LogOutcome::LeftAlone(reason) });
@@ -93,7 +92,7 @@ pub(super) fn open(mut device: Box<dyn BlockDevice>, options: &OpenOptions) -> R
     // Counters, features, even the size may be others now.
     let (geometry, superblock) = read_superblock(&mut *device)?;
     let mut store = Store::new(device, Arc::new(geometry), superblock, cache_bytes);
-    let log = match finish(&mut store, recovered) {
+    let log = match recovery::finish(&mut store, recovered) {
         Ok(report) if is_writable => LogOutcome::Replayed(report),
         Ok(report) => LogOutcome::InMemory(report),
         Err(Error::Device(error)) => return Err(error.into()),
@@ -105,23 +104,8 @@ pub(super) fn open(mut device: Box<dyn BlockDevice>, options: &OpenOptions) -> R
 /// What is to be recovered, once it is known that all of it can be.
 fn plan(device: &mut dyn BlockDevice, geometry: &Geometry) -> Result<Plan> {
     let plan = log::plan(device, geometry)?;
-    recovery::check(plan.intents())?;
+    recovery::check(geometry, plan.intents())?;
     Ok(plan)
-}
-
-/// Goes on with the log behind what was replayed, finishes what that left open, and leaves the log clean.
-fn finish(store: &mut Store, recovered: Recovered) -> Result<Report> {
-    let position = Position {
-        head: recovered.head,
-        tail: recovered.tail,
-        record_bytes: recovered.record_bytes,
-        last_record_bb: recovered.last_record_bb,
-    };
-    let pending = |intent: &Intent| PendingIntent { intent: intent.kind, id: intent.id, lsn: intent.lsn };
-    store.set_log(position, recovered.intents.iter().map(pending).collect());
-    let report = recovery::finish(store, recovered)?;
-    store.quiesce()?;
-    Ok(report)
 }
 
 /// Whether anything but the log keeps the volume from being written.
@@ -152,6 +136,14 @@ impl LogOutcome {
     /// Whether the volume in memory is not the one on the device.
     pub(super) fn is_in_memory(&self) -> bool {
         matches!(self, Self::InMemory(_) | Self::Unfinished { in_memory: true, .. })
+    }
+
+    /// What was recovered.
+    pub(super) fn into_report(self) -> Option<Report> {
+        match self {
+            Self::Replayed(report) | Self::InMemory(report) => Some(report),
+            Self::Clean | Self::Unfinished { .. } | Self::LeftAlone(_) => None,
+        }
     }
 
     /// What a user should know.

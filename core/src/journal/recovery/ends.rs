@@ -10,7 +10,7 @@
 //! Source: "Journaling Log"; the search follows what recovery in Linux does.
 
 use super::record::{self, Record, header_in, len_bb};
-use super::ring::{BB, Ring, cycle_of, lsn};
+use super::ring::{BB, Ring, cycle_of};
 use crate::error::{Error, Problem, Result};
 use crate::format::log::{MAX_RECORD_BYTES, RecordHeader};
 use crate::units::Lsn;
@@ -53,7 +53,7 @@ impl Ends {
 pub(crate) fn find(ring: &mut Ring<'_>) -> Result<Ends> {
     let (first, last) = (ring.cycle(0)?, ring.cycle(ring.len_bb() - 1)?);
     if first == 0 {
-        let head = lsn(1, 0);
+        let head = Lsn::new(1, 0);
         return Ok(Ends { head, tail: head, last: None });
     }
     // When all blocks are of one cycle the head stands behind the last of them.
@@ -252,7 +252,7 @@ fn reaches(ring: &Ring<'_>, at: u32, header: &RecordHeader, end: u32) -> bool {
 fn head_behind(ring: &Ring<'_>, at: u32, header: &RecordHeader, end: u32) -> Lsn {
     let block = end % ring.len_bb();
     let cycle = header.cycle.get();
-    lsn(if block <= at { next_cycle(cycle) } else { cycle }, block)
+    Lsn::new(if block <= at { next_cycle(cycle) } else { cycle }, block)
 }
 
 /// The cycle behind `cycle`: the number that looks like the start of a record is left out.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use zerocopy::FromBytes;
 
-use super::ring::{BB, Ring, lsn};
+use super::ring::{BB, Ring};
 use crate::error::{Error, Problem, Result};
 use crate::format::crc::Crc32c;
 use crate::format::log::{
@@ -130,7 +130,7 @@ fn check(ring: &Ring<'_>, at: u32, header: &RecordHeader) -> Result<()> {
     if !is_len || len_bb(header) > ring.len_bb() {
         return bounds("h_len", len);
     }
-    let expected = lsn(header.cycle.get(), at);
+    let expected = Lsn::new(header.cycle.get(), at);
     if header.lsn.get() != expected.0 {
         let found = header.lsn.get();
         return Err(ring.corrupt(at, Problem::Value { field: "h_lsn", expected: expected.0, found }));

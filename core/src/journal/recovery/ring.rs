@@ -7,7 +7,7 @@ use crate::error::{Error, Place, Problem, Result};
 use crate::format::header::be_u32;
 use crate::format::log::RECORD_MAGIC;
 use crate::geometry::Geometry;
-use crate::units::{Daddr, Lsn};
+use crate::units::Daddr;
 
 /// Bytes of a basic block.
 pub(crate) const BB: usize = 512;
@@ -136,11 +136,6 @@ impl<'d> Ring<'d> {
     pub(crate) fn broken(&self, at: u32, rule: &'static str) -> Error {
         self.corrupt(at, Problem::Rule(rule))
     }
-}
-
-/// An LSN from its parts.
-pub(crate) const fn lsn(cycle: u32, block_bb: u32) -> Lsn {
-    Lsn(((cycle as u64) << 32) | block_bb as u64)
 }
 
 /// The cycle in the first words of a basic block.

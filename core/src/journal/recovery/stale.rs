@@ -1,4 +1,4 @@
-//! What lies ahead of the head, and the record that says that nothing is to be replayed.
+//! What lies ahead of the head.
 //!
 //! Records that were on their way when a host died may have landed beyond the head. Once new records reach up to them they
 //! would look like their successors, so blocks ahead get headers of empty records of the cycle before.
@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use zerocopy::IntoBytes;
 
 use super::ends::{Ends, IN_FLIGHT_BB};
-use super::ring::{BB, Ring, cycle_of, lsn};
+use super::ring::{BB, Ring, cycle_of};
 use crate::error::Result;
 use crate::format::header::put;
-use crate::format::log::{HEADER_COVERS_BYTES, RECORD_MAGIC, RecordHeader};
+use crate::format::log::{RECORD_MAGIC, RecordHeader};
 use crate::format::log_item::FORMAT_LITTLE_ENDIAN;
 use crate::units::Lsn;
 
@@ -41,8 +41,7 @@ pub(super) fn clear(ring: &mut Ring<'_>, ends: &Ends) -> Result<()> {
     for (at, count, cycle) in parts {
         let mut bytes: Vec<u8> = Vec::with_capacity(count as usize * BB);
         for block in at..at + count {
-            let mut header = blank(ring, lsn(cycle, block), tail);
-            header.size.set(0);
+            let header = blank(ring, Lsn::new(cycle, block), tail);
             let start = bytes.len();
             bytes.resize(start + BB, 0);
             put(&mut bytes, start, header.as_bytes());
@@ -69,6 +68,6 @@ fn blank(ring: &Ring<'_>, lsn: Lsn, tail: Lsn) -> RecordHeader {
         cycle_data: [0.into(); 64],
         fmt: FORMAT_LITTLE_ENDIAN.into(),
         fs_uuid: *ring.uuid(),
-        size: HEADER_COVERS_BYTES.into(),
+        size: 0.into(),
     }
 }

@@ -8,7 +8,7 @@ use alloc::vec;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::record::header_in;
-use super::ring::{BB, lsn};
+use super::ring::BB;
 use super::*;
 use crate::device::MemoryDevice;
 use crate::format::crc::Crc32c;
@@ -72,7 +72,7 @@ impl Writer {
             let stamp = if block < head { cycle } else { cycle - 1 };
             put(&mut bytes, block as usize * BB, &stamp.to_be_bytes());
         }
-        Self { bytes, cycle, head, tail: lsn(cycle, head) }
+        Self { bytes, cycle, head, tail: Lsn::new(cycle, head) }
     }
 
     /// Writes a record of these operations, padded to `payload_bb` blocks; returns where it starts.
@@ -85,7 +85,7 @@ impl Writer {
             cycle: self.cycle.into(),
             version: 2.into(),
             len: (payload_bb * 512).into(),
-            lsn: lsn(self.cycle, at).0.into(),
+            lsn: Lsn::new(self.cycle, at).0.into(),
             tail_lsn: self.tail.0.into(),
             crc: [0; 4],
             prev_block: 0.into(),
@@ -153,8 +153,12 @@ fn unmounted_is_clean_wherever_the_head_is() {
         let first = log.changes(4);
         assert_eq!(log.ends(), Some((first, log.head)), "changes at {head}");
         log.unmount();
-        assert_eq!(log.state(), LogState::Clean { head: lsn(log.cycle, log.head) }, "unmounted at {head}");
-        log.tail = lsn(log.cycle, log.head);
+        assert_eq!(
+            log.state(),
+            LogState::Clean { head: Lsn::new(log.cycle, log.head) },
+            "unmounted at {head}"
+        );
+        log.tail = Lsn::new(log.cycle, log.head);
         let second = log.changes(1);
         assert_eq!(log.ends(), Some((second, log.head)), "changes again at {head}");
     }
@@ -164,7 +168,7 @@ fn unmounted_is_clean_wherever_the_head_is() {
 fn a_log_of_zeros_is_clean_and_one_without_records_is_not() {
     let mut log = Writer::new(1, 0);
     log.bytes.fill(0);
-    assert_eq!(log.state(), LogState::Clean { head: lsn(1, 0) });
+    assert_eq!(log.state(), LogState::Clean { head: Lsn::new(1, 0) });
     assert!(matches!(Writer::new(3, 17).state(), LogState::Dirty { tail: None, .. }));
 }
 
@@ -174,7 +178,7 @@ fn what_is_torn_at_the_head_never_was() {
         for torn in 0..3 {
             let mut log = Writer::new(5, head);
             log.unmount();
-            log.tail = lsn(log.cycle, log.head);
+            log.tail = Lsn::new(log.cycle, log.head);
             let whole = log.changes(2);
             let end = log.head;
             let starts = [log.changes(3), log.changes(1), log.changes(5)];
@@ -192,7 +196,7 @@ fn the_first_hole_is_the_head() {
     for head in 0..LEN {
         let mut log = Writer::new(5, head);
         log.unmount();
-        log.tail = lsn(log.cycle, log.head);
+        log.tail = Lsn::new(log.cycle, log.head);
         let whole = log.changes(2);
         let lost = log.changes(3);
         log.changes(2);
@@ -211,14 +215,14 @@ fn what_lies_ahead_of_the_head_is_cleared() {
     for head in 0..LEN {
         let mut log = Writer::new(5, head);
         log.unmount();
-        log.tail = lsn(log.cycle, log.head);
+        log.tail = Lsn::new(log.cycle, log.head);
         let whole = log.changes(2);
         let lost = log.changes(3);
         let leftover = log.changes(2);
         log.bytes[lost as usize * BB + 300] ^= 1;
         let mut device = MemoryDevice::new(log.device());
         let recovered = plan(&mut device, &geometry()).expect("plan").replay(&mut device, &geometry());
-        assert_eq!(recovered.expect("replay").head.block_bb(), lost);
+        assert_eq!(recovered.expect("replay").position.head.block_bb(), lost);
         let sector = ((LOG_START << 10) as usize + leftover as usize * BB)..;
         let stub = header_in(&device.bytes()[sector][..BB], leftover).expect("a header");
         assert_eq!((stub.len.get(), stub.num_logops.get()), (0, 0));
