@@ -100,6 +100,8 @@ pub struct Volume {
     now: Timestamp,
     /// Files with something in memory that is not on the device.
     files: Files,
+    /// Inodes on unlinked lists that are still to be freed.
+    orphans: Vec<Ino>,
     /// Bound on their data in memory, in bytes.
     dirty_limit: usize,
     /// Counts new directories, to spread them over the AGs.
@@ -126,6 +128,7 @@ impl Volume {
             recovered: log.into_report(),
             now: Timestamp::default(),
             files: Files::default(),
+            orphans: Vec::new(),
             dirty_limit: options.dirty_bytes,
             dir_rotor: 0,
             seed,

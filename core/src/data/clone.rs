@@ -151,7 +151,8 @@ fn share_some(
     let target = |block: FileBlock| geometry.file_block(range.target_offset).plus(block.since(first));
     while at < end {
         let found = bmap::lookup(tx, range.source, Fork::Data, at)?.and_then(|extent| extent.within(at, end));
-        let until = found.map_or(end, |extent| extent.file_end());
+        let until = found
+            .map_or(end, |extent| extent.file_end().min(extent.file_block.plus(bmap::STEP_FSBLOCKS.into())));
         // What the target has there goes step by step too, so that no part of it is ever neither old nor new for long.
         if let Some(next) = bmap::unmap_some(tx, range.target, Fork::Data, target(at), target(until))? {
             let done = first.plus(next.since(target(first)));

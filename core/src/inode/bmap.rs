@@ -15,6 +15,9 @@ use crate::space::source::ForkSource;
 use crate::space::{alloc, refcount, rmap};
 use crate::units::{AgNumber, FileBlock, FsBlock, Ino, MAX_EXTENT_FSBLOCKS};
 
+/// Blocks of one extent that change owners at once: if they are shared, each of them may change the refcountbt.
+pub const STEP_FSBLOCKS: u32 = 16 << 10;
+
 /// `rm_offset` of an extent of a fork.
 fn rmap_offset(fork: Fork, extent: &Extent) -> u64 {
     let attr = if fork == Fork::Attr { RmapRec::ATTR_FORK } else { 0 };
@@ -298,7 +301,9 @@ fn unmap_while(
 ) -> Result<Option<FileBlock>> {
     let mut at = from;
     while at < to {
-        let Some(gone) = remove_first(tx, ino, fork, at, to)? else { break };
+        let Some(next) = lookup(tx, ino, fork, at)?.and_then(|extent| extent.within(at, to)) else { break };
+        let until = next.file_end().min(next.file_block.plus(STEP_FSBLOCKS.into()));
+        let Some(gone) = remove_first(tx, ino, fork, next.file_block, until)? else { break };
         give_up(tx, ino, fork, &gone)?;
         at = gone.file_end();
         if at < to && !go_on(tx) {

@@ -1,40 +1,19 @@
 //! The end of an inode: everything that it owns is freed, then itself.
 //!
 //! A large file goes in steps, from its end. Each leaves a valid volume, provided that the inode is on its
-//! [unlinked list](super::unlinked) until the last one.
+//! [unlinked list](unlinked) until the last one.
 
 use crate::btree::bmap::Fork;
 use crate::error::Result;
 use crate::format::extent::Extent;
 use crate::format::inode::{FileType, fork_format};
 use crate::inode::core::{core, core_mut};
-use crate::inode::{alloc, bmap};
-use crate::journal::Transaction;
+use crate::inode::{alloc, bmap, unlinked};
+use crate::journal::{Store, Transaction};
 use crate::units::{Daddr, FileBlock, Ino};
 
 /// Behind the last file block that any fork can have.
 const END: FileBlock = FileBlock(1 << 54);
-
-/// Blocks of one extent that are freed at once: shared, each of them may change the refcountbt.
-const PART_FSBLOCKS: u32 = 16 << 10;
-
-/// How far to go in one transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pace {
-    /// To the end.
-    Whole,
-    /// Until the transaction has its share of the log.
-    Step,
-}
-
-/// Frees an inode that no name leads to any more, with all its blocks.
-///
-/// # Errors
-/// Those of changing the trees.
-pub fn inactivate(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
-    while !empty(tx, ino, Pace::Whole)? {}
-    alloc::free(tx, ino)
-}
 
 /// Frees blocks of an inode that no name leads to any more, until the transaction has its share of the log. Returns
 /// whether it has none left: then it may leave the unlinked list, and [`alloc::free`] has the rest.
@@ -42,17 +21,13 @@ pub fn inactivate(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
 /// # Errors
 /// Those of changing the trees.
 pub fn step(tx: &mut Transaction<'_>, ino: Ino) -> Result<bool> {
-    empty(tx, ino, Pace::Step)
-}
-
-fn empty(tx: &mut Transaction<'_>, ino: Ino, pace: Pace) -> Result<bool> {
     let before = core(tx, ino)?;
     let file_type = FileType::from_mode(before.mode.get());
     let has_extents = |format| matches!(format, fork_format::EXTENTS | fork_format::BTREE);
     if file_type == Some(FileType::Regular) && before.size.get() != 0 {
         core_mut(tx, ino)?.size.set(0);
     }
-    if has_extents(before.format) && !shrink(tx, ino, file_type, pace)? {
+    if has_extents(before.format) && !shrink(tx, ino, file_type)? {
         return Ok(false);
     }
     // The tree of an attribute fork would not survive to be cut from its end: it goes as a whole.
@@ -67,14 +42,33 @@ fn empty(tx: &mut Transaction<'_>, ino: Ino, pace: Pace) -> Result<bool> {
     Ok(true)
 }
 
+/// Frees an inode that is on its unlinked list, in as many transactions as the log asks for.
+///
+/// # Errors
+/// Those of changing the trees. The inode is on the list still then.
+pub fn finish(store: &mut Store, ino: Ino) -> Result<()> {
+    loop {
+        let mut tx = Transaction::new(store);
+        let is_empty = step(&mut tx, ino)?;
+        if is_empty {
+            unlinked::remove(&mut tx, ino)?;
+            alloc::free(&mut tx, ino)?;
+        }
+        tx.commit()?;
+        if is_empty {
+            return Ok(());
+        }
+    }
+}
+
 /// Cuts the data fork from its end; true when nothing is left of it.
-fn shrink(tx: &mut Transaction<'_>, ino: Ino, file_type: Option<FileType>, pace: Pace) -> Result<bool> {
+fn shrink(tx: &mut Transaction<'_>, ino: Ino, file_type: Option<FileType>) -> Result<bool> {
     while let Some(extent) = bmap::last(tx, ino, Fork::Data)? {
-        if pace == Pace::Step && tx.is_full() {
+        if tx.is_full() {
             return Ok(false);
         }
         let keep = match file_type {
-            Some(FileType::Regular) => extent.len.saturating_sub(PART_FSBLOCKS),
+            Some(FileType::Regular) => extent.len.saturating_sub(bmap::STEP_FSBLOCKS),
             Some(FileType::Directory) => {
                 let unit = tx.geometry().dir_fsblocks();
                 cancel(tx, &extent, unit);

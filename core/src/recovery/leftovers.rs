@@ -6,8 +6,8 @@ use crate::error::{Error, Place, Problem, Result};
 use crate::format::agi::UNLINKED_BUCKETS;
 use crate::format::btree::{RmapOwner, RmapRec};
 use crate::inode::core::core;
-use crate::inode::inactivate::step;
-use crate::inode::{alloc, unlinked};
+use crate::inode::inactivate::finish;
+use crate::inode::unlinked;
 use crate::journal::{Store, Transaction};
 use crate::space::{alloc as space_alloc, refcount, rmap};
 use crate::units::{AgNumber, Ino};
@@ -48,18 +48,7 @@ fn free_inode(store: &mut Store, ino: Ino) -> Result<()> {
         return Ok(());
     }
     drop(tx);
-    loop {
-        let mut tx = Transaction::new(store);
-        let is_empty = step(&mut tx, ino)?;
-        if is_empty {
-            unlinked::remove(&mut tx, ino)?;
-            alloc::free(&mut tx, ino)?;
-        }
-        tx.commit()?;
-        if is_empty {
-            return Ok(());
-        }
-    }
+    finish(store, ino)
 }
 
 /// Frees the blocks that were meant to take the place of shared ones and never did.

@@ -10,9 +10,8 @@ use crate::format::dir::{MAX_NAME_BYTES, is_valid_name};
 use crate::format::features::Version;
 use crate::format::inode::{FileType, Flags};
 use crate::inode::core::{core, core_mut};
-use crate::inode::inactivate::inactivate;
 use crate::inode::init::{self, NewInode};
-use crate::inode::{self, Inode};
+use crate::inode::{self, Inode, inactivate, unlinked};
 use crate::journal::Transaction;
 use crate::units::{AgIno, AgNumber, Ino};
 
@@ -120,15 +119,28 @@ impl Volume {
             let nlink = if directory { 0 } else { core.nlink.get().saturating_sub(1) };
             core.nlink.set(nlink);
             core.ctime = core.encode_time(now);
-            if nlink == 0 {
-                inactivate(&mut tx, ino)?;
-            }
+            let is_gone = nlink > 0 || start_freeing(&mut tx, ino)?;
             tx.commit()?;
             if nlink == 0 {
                 volume.forget_file(ino);
             }
+            if !is_gone {
+                volume.orphans.push(ino);
+            }
             Ok(())
-        })
+        })?;
+        // The name is gone, whatever becomes of the rest: what can't be freed now is left for later.
+        let _ = self.free_orphans();
+        Ok(())
+    }
+
+    /// Frees what has lost its last name and was too large to go with it.
+    pub(super) fn free_orphans(&mut self) -> Result<()> {
+        while let Some(&ino) = self.orphans.last() {
+            inactivate::finish(&mut self.store, ino)?;
+            self.orphans.pop();
+        }
+        Ok(())
     }
 
     /// Drops what is in memory of a file that is gone.
@@ -170,6 +182,17 @@ fn writable_dir(tx: &mut Transaction<'_>, dir: Ino) -> Result<Inode> {
         return Err(Mistake::NotPermitted("directory is immutable").into());
     }
     Ok(dir)
+}
+
+/// Frees an inode without a name, or as much of it as the transaction takes: then it goes on the unlinked list, and
+/// this returns false.
+fn start_freeing(tx: &mut Transaction<'_>, ino: Ino) -> Result<bool> {
+    if inactivate::step(tx, ino)? {
+        inode::alloc::free(tx, ino)?;
+        return Ok(true);
+    }
+    unlinked::insert(tx, ino)?;
+    Ok(false)
 }
 
 fn check_removable(tx: &mut Transaction<'_>, target: &Inode, directory: bool) -> Result<()> {

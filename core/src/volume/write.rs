@@ -268,6 +268,8 @@ impl Volume {
     /// Those of the device; corruption.
     pub fn quiesce(&mut self) -> Result<()> {
         self.writeback_all()?;
+        // A clean log would say that there are none: recovery, which also frees them, would not look.
+        self.free_orphans()?;
         self.store.quiesce()
     }
 
