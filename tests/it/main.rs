@@ -3,6 +3,7 @@
 mod check;
 mod cli;
 mod cli_cp;
+mod crash;
 mod export;
 mod fuzz;
 mod golden;

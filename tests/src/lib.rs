@@ -19,6 +19,7 @@
 //! | `TMPDIR` | where images go; `target/tmp` by default |
 
 pub mod cli;
+pub mod crash;
 pub mod extents;
 pub mod fresh;
 pub mod fuzz;

@@ -68,6 +68,13 @@ pub enum Op {
         mtime: Time,
     },
     Sync,
+    Fsync {
+        path: Bytes,
+    },
+    /// xfskit only: data goes to the device, which does not make it durable.
+    Writeback {
+        path: Bytes,
+    },
     Reopen,
     /// The kernel only: allocates blocks without content, also past the end of the file.
     Preallocate {

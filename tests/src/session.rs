@@ -4,7 +4,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use xfskit::device::FileDevice;
-use xfskit::units::Ino;
 use xfskit::volume::{Follow, NewInode, OpenOptions, SetAttributes, Timestamp};
 use xfskit::{Result, Volume};
 
@@ -61,75 +60,83 @@ impl Session {
         self.volume.take().expect("open between operations").close().map(drop)
     }
 
-    /// The inode at a path of an operation.
-    ///
-    /// # Errors
-    /// Those of the lookup.
-    pub fn ino(&mut self, path: &[u8]) -> Result<Ino> {
-        let mut full = self.top.clone();
-        full.extend_from_slice(path);
-        self.volume().resolve(&full, Follow::No)
-    }
-
-    fn set(&mut self, path: &[u8], attributes: &SetAttributes) -> Result<()> {
-        let ino = self.ino(path)?;
-        self.volume().set_attributes(ino, attributes)
-    }
-
     /// Does an operation.
     ///
     /// # Errors
     /// Those of the operation.
     pub fn apply(&mut self, op: &Op) -> Result<()> {
-        match op {
-            Op::Create { dir, name, mode } => {
-                let dir = self.ino(dir)?;
-                self.volume().create(dir, name, &new_inode(*mode)).map(drop)
-            }
-            Op::Mkdir { dir, name, mode } => {
-                let dir = self.ino(dir)?;
-                self.volume().mkdir(dir, name, &new_inode(*mode)).map(drop)
-            }
-            Op::Unlink { dir, name } => {
-                let dir = self.ino(dir)?;
-                self.volume().unlink(dir, name)
-            }
-            Op::Rmdir { dir, name } => {
-                let dir = self.ino(dir)?;
-                self.volume().rmdir(dir, name)
-            }
-            Op::Write { path, seed, offset_bytes, len_bytes } => {
-                let ino = self.ino(path)?;
-                let bytes = pattern(*seed, *offset_bytes, *len_bytes);
-                self.volume().write(ino, *offset_bytes, &bytes)
-            }
-            Op::Truncate { path, size_bytes } => {
-                let ino = self.ino(path)?;
-                self.volume().truncate(ino, *size_bytes)
-            }
-            Op::CloneFile { source, target } => {
-                let (source, target) = (self.ino(source)?, self.ino(target)?);
-                self.volume().clone_file(source, target)
-            }
-            Op::CloneRange { source, from_bytes, target, to_bytes, len_bytes } => {
-                let (source, target) = (self.ino(source)?, self.ino(target)?);
-                self.volume().clone_range(source, *from_bytes, target, *to_bytes, *len_bytes)
-            }
-            Op::Chmod { path, mode } => {
-                self.set(path, &SetAttributes { mode: Some(*mode), ..SetAttributes::default() })
-            }
-            Op::Chown { path, uid, gid } => {
-                let (uid, gid) = (Some(*uid), Some(*gid));
-                self.set(path, &SetAttributes { uid, gid, ..SetAttributes::default() })
-            }
-            Op::Utimes { path, atime, mtime } => {
-                let (atime, mtime) = (Some(stamp(*atime)), Some(stamp(*mtime)));
-                self.set(path, &SetAttributes { atime, mtime, ..SetAttributes::default() })
-            }
-            Op::Sync => self.volume().sync(),
-            Op::Reopen => self.reopen(),
-            Op::Preallocate { .. } | Op::Punch { .. } => unreachable!("only the kernel does {op:?}"),
+        if matches!(op, Op::Reopen) {
+            return self.reopen();
         }
+        let volume = self.volume.as_mut().expect("open between operations");
+        apply(volume, &self.top, op)
+    }
+}
+
+/// Does an operation, but [`Op::Reopen`], to a volume; its paths start at the directory `top`, `b""` for the root.
+///
+/// # Errors
+/// Those of the operation.
+pub fn apply(volume: &mut Volume, top: &[u8], op: &Op) -> Result<()> {
+    let ino = |volume: &mut Volume, path: &[u8]| volume.resolve(&[top, path].concat(), Follow::No);
+    let set = |volume: &mut Volume, path: &[u8], attributes: SetAttributes| {
+        let ino = ino(volume, path)?;
+        volume.set_attributes(ino, &attributes)
+    };
+    match op {
+        Op::Create { dir, name, mode } => {
+            let dir = ino(volume, dir)?;
+            volume.create(dir, name, &new_inode(*mode)).map(drop)
+        }
+        Op::Mkdir { dir, name, mode } => {
+            let dir = ino(volume, dir)?;
+            volume.mkdir(dir, name, &new_inode(*mode)).map(drop)
+        }
+        Op::Unlink { dir, name } => {
+            let dir = ino(volume, dir)?;
+            volume.unlink(dir, name)
+        }
+        Op::Rmdir { dir, name } => {
+            let dir = ino(volume, dir)?;
+            volume.rmdir(dir, name)
+        }
+        Op::Write { path, seed, offset_bytes, len_bytes } => {
+            let ino = ino(volume, path)?;
+            volume.write(ino, *offset_bytes, &pattern(*seed, *offset_bytes, *len_bytes))
+        }
+        Op::Truncate { path, size_bytes } => {
+            let ino = ino(volume, path)?;
+            volume.truncate(ino, *size_bytes)
+        }
+        Op::CloneFile { source, target } => {
+            let (source, target) = (ino(volume, source)?, ino(volume, target)?);
+            volume.clone_file(source, target)
+        }
+        Op::CloneRange { source, from_bytes, target, to_bytes, len_bytes } => {
+            let (source, target) = (ino(volume, source)?, ino(volume, target)?);
+            volume.clone_range(source, *from_bytes, target, *to_bytes, *len_bytes)
+        }
+        Op::Chmod { path, mode } => {
+            set(volume, path, SetAttributes { mode: Some(*mode), ..SetAttributes::default() })
+        }
+        Op::Chown { path, uid, gid } => {
+            let (uid, gid) = (Some(*uid), Some(*gid));
+            set(volume, path, SetAttributes { uid, gid, ..SetAttributes::default() })
+        }
+        Op::Utimes { path, atime, mtime } => {
+            let (atime, mtime) = (Some(stamp(*atime)), Some(stamp(*mtime)));
+            set(volume, path, SetAttributes { atime, mtime, ..SetAttributes::default() })
+        }
+        Op::Sync => volume.sync(),
+        Op::Fsync { path } => {
+            let ino = ino(volume, path)?;
+            volume.fsync(ino)
+        }
+        Op::Writeback { path } => {
+            let ino = ino(volume, path)?;
+            volume.writeback(ino)
+        }
+        Op::Reopen | Op::Preallocate { .. } | Op::Punch { .. } => unreachable!("not for a volume: {op:?}"),
     }
 }
 

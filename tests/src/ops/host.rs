@@ -14,7 +14,7 @@ use crate::referee::run;
 use crate::rng::pattern;
 use crate::tree::Time;
 
-/// Has the kernel do `op` below `root`; [`Op::Reopen`] is left to the caller.
+/// Has the kernel do `op` below `root`; [`Op::Reopen`] is left to the caller, and [`Op::Writeback`] to the kernel.
 ///
 /// # Panics
 /// If the kernel refuses.
@@ -44,7 +44,8 @@ pub fn apply_on_mount(root: &Path, op: &Op) {
         }
         Op::Utimes { path, atime, mtime } => utimes(&host(path), *atime, *mtime),
         Op::Sync => File::open(root).and_then(|dir| rustix::fs::syncfs(dir).map_err(Into::into)),
-        Op::Reopen => Ok(()),
+        Op::Fsync { path } => open(&host(path)).and_then(|file| file.sync_all()),
+        Op::Reopen | Op::Writeback { .. } => Ok(()),
         Op::Preallocate { path, offset_bytes, len_bytes } => {
             allocate(&host(path), FallocateFlags::KEEP_SIZE, *offset_bytes, *len_bytes)
         }

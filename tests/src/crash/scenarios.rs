@@ -1,0 +1,138 @@
+//! What is going on when the power goes.
+
+use xfskit::mkfs::FormatOptions;
+use xfskit::volume::OpenOptions;
+
+use super::driver::{Driver, Stopped};
+use super::image::Image;
+use super::scripts::{self, Script};
+use crate::fresh::format_options;
+use crate::rng::Rng;
+
+/// The shape of a volume.
+#[derive(Debug, Clone, Copy)]
+#[expect(missing_docs, reason = "named like the options of mkfs")]
+pub struct Shape {
+    pub size_mib: usize,
+    pub block_size: u32,
+    pub sector_size: u32,
+    pub reflink: bool,
+    pub rmapbt: bool,
+    /// Length of the log in KiB; 0 for the shortest that Linux mounts.
+    pub log_kib: u32,
+}
+
+/// 4 KiB blocks.
+pub const LARGE_BLOCKS: Shape =
+    Shape { size_mib: 16, block_size: 4096, sector_size: 512, reflink: true, rmapbt: true, log_kib: 2048 };
+/// 1 KiB blocks.
+pub const SMALL_BLOCKS: Shape = Shape { block_size: 1024, ..LARGE_BLOCKS };
+/// Sectors as large as blocks, and a log with a stripe unit.
+pub const LARGE_SECTORS: Shape = Shape { sector_size: 4096, ..LARGE_BLOCKS };
+/// Neither shared blocks nor reverse mappings.
+pub const PLAIN: Shape = Shape { reflink: false, rmapbt: false, ..LARGE_BLOCKS };
+
+impl Shape {
+    /// The same volume as Linux can mount it.
+    #[must_use]
+    pub fn for_linux(self) -> Self {
+        Self { size_mib: self.size_mib.max(32), log_kib: 0, ..self }
+    }
+
+    /// The shortest log that still takes every transaction.
+    #[must_use]
+    pub const fn with_short_log(self) -> Self {
+        Self { log_kib: 512, ..self }
+    }
+
+    fn format(self) -> FormatOptions {
+        let mut format = format_options();
+        format.small = true;
+        format.assume_zeroed = true;
+        format.block_size = self.block_size;
+        format.sector_size = self.sector_size;
+        format.reflink = self.reflink;
+        format.rmapbt = self.rmapbt;
+        format.log_fsblocks = (self.log_kib > 0).then(|| self.log_kib * 1024 / self.block_size);
+        format
+    }
+
+    /// A driver on a fresh volume of this shape.
+    pub fn driver(self) -> Driver {
+        Driver::new(self.size_mib << 20, &self.format(), OpenOptions::default())
+    }
+}
+
+/// A course of events.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// How it is asked for.
+    pub name: &'static str,
+    /// The volumes that it is played on, one for each run in turn.
+    pub shapes: &'static [Shape],
+    /// What is there before; not recorded.
+    prepare: Script,
+    /// What happens.
+    play: Script,
+}
+
+impl Scenario {
+    /// The scenario of a name.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SCENARIOS.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// The shape of the volume in the run with `seed`.
+    pub fn shape(&self, seed: u64) -> Shape {
+        self.shapes[(seed % self.shapes.len() as u64) as usize]
+    }
+
+    /// A volume on which everything is prepared, and what is on its device then.
+    ///
+    /// # Panics
+    /// If preparing it fails.
+    pub fn prepared(&self, shape: Shape, seed: u64) -> (Driver, Image) {
+        let mut driver = shape.driver();
+        let mut rng = Rng::named(seed, self.name);
+        let prepared = (self.prepare)(&mut driver, &mut rng).and_then(|()| driver.begin());
+        prepared.unwrap_or_else(|stopped| panic!("preparing {}: {stopped:?}", self.name));
+        let image = driver.recorder.image();
+        (driver, image)
+    }
+
+    /// Plays it.
+    ///
+    /// # Errors
+    /// The first operation that fails and should not.
+    pub fn play(&self, driver: &mut Driver, seed: u64) -> Result<(), Stopped> {
+        let mut rng = Rng::named(seed ^ 0x5eed, self.name);
+        driver.is_careful |= rng.chance(50);
+        (self.play)(driver, &mut rng)
+    }
+}
+
+/// A scenario on volumes of some shapes.
+const fn scenario(name: &'static str, shapes: &'static [Shape], prepare: Script, play: Script) -> Scenario {
+    Scenario { name, shapes, prepare, play }
+}
+
+/// Every kind of volume.
+const ANY: &[Shape] = &[LARGE_BLOCKS, SMALL_BLOCKS, LARGE_SECTORS, PLAIN];
+/// Those that can share blocks.
+const SHARING: &[Shape] = &[LARGE_BLOCKS, SMALL_BLOCKS, LARGE_SECTORS];
+/// Those whose log wraps all the time.
+const SHORT: &[Shape] = &[SMALL_BLOCKS.with_short_log(), LARGE_BLOCKS.with_short_log()];
+
+/// All of them.
+pub const SCENARIOS: &[Scenario] = &[
+    scenario("overwrite", SHARING, scripts::shared_files, scripts::overwrite),
+    scenario("clones", SHARING, scripts::shared_files, scripts::clones),
+    scenario("append", ANY, scripts::few_files, scripts::append),
+    scenario("truncate", ANY, scripts::few_files, scripts::truncate),
+    scenario("names", ANY, scripts::few_files, scripts::names),
+    scenario("full", SHARING, scripts::nearly_full, scripts::full),
+    scenario("short-log", SHORT, scripts::shared_files, scripts::many_fsyncs),
+    scenario("fragments", SHORT, scripts::fragmented, scripts::large_work),
+    scenario("reuse", ANY, scripts::nearly_full, scripts::reuse),
+    scenario("random", ANY, scripts::few_files, scripts::random),
+];

@@ -1,0 +1,367 @@
+//! The scripts of the scenarios. Each draws its operations from a generator of numbers, so it has as many courses as
+//! there are seeds.
+
+use xfskit::volume::StatFs;
+
+use super::driver::{Driver, Stopped};
+use crate::ops::{Bytes, Generator, Limits, Op};
+use crate::rng::Rng;
+
+/// What a script looks like.
+pub(super) type Script = fn(&mut Driver, &mut Rng) -> Result<(), Stopped>;
+
+type Done = Result<(), Stopped>;
+
+fn split(path: &str) -> (Bytes, Bytes) {
+    let (dir, name) = path.rsplit_once('/').expect("a path from the root");
+    let dir = if dir.is_empty() { "/" } else { dir };
+    (Bytes(dir.into()), Bytes(name.into()))
+}
+
+fn bytes(path: &str) -> Bytes {
+    Bytes(path.into())
+}
+
+fn create(driver: &mut Driver, path: &str) -> Done {
+    let (dir, name) = split(path);
+    driver.op(Op::Create { dir, name, mode: 0o644 })
+}
+
+fn mkdir(driver: &mut Driver, path: &str) -> Done {
+    let (dir, name) = split(path);
+    driver.op(Op::Mkdir { dir, name, mode: 0o755 })
+}
+
+fn unlink(driver: &mut Driver, path: &str) -> Done {
+    let (dir, name) = split(path);
+    driver.op(Op::Unlink { dir, name })
+}
+
+fn fsync(driver: &mut Driver, path: &str) -> Done {
+    driver.op(Op::Fsync { path: bytes(path) })
+}
+
+fn truncate_to(driver: &mut Driver, path: &str, size_bytes: u64) -> Done {
+    driver.op(Op::Truncate { path: bytes(path), size_bytes })
+}
+
+fn clone_file(driver: &mut Driver, source: &str, target: &str) -> Done {
+    driver.op(Op::CloneFile { source: bytes(source), target: bytes(target) })
+}
+
+fn statfs(driver: &mut Driver) -> Option<StatFs> {
+    driver.volume().and_then(|volume| volume.statfs().ok())
+}
+
+/// Now and then something becomes durable.
+fn maybe_fsync(driver: &mut Driver, path: &str, rng: &mut Rng, percent: u64) -> Done {
+    if !rng.chance(percent) {
+        return Ok(());
+    }
+    match rng.below(8) {
+        0 => driver.op(Op::Sync),
+        1 => driver.op(Op::Writeback { path: bytes(path) }),
+        _ => fsync(driver, path),
+    }
+}
+
+const FILES: [&str; 4] = ["/a", "/b", "/c", "/d"];
+
+/// Some files of some blocks.
+pub(super) fn few_files(driver: &mut Driver, rng: &mut Rng) -> Done {
+    for path in FILES {
+        create(driver, path)?;
+        driver.write(path.as_bytes(), 0, rng.range(1, 60_000) as usize)?;
+    }
+    driver.op(Op::Sync)
+}
+
+/// Files that share their blocks, in whole and in part.
+pub(super) fn shared_files(driver: &mut Driver, rng: &mut Rng) -> Done {
+    create(driver, "/a")?;
+    driver.write(b"/a", 0, rng.range(10, 20) as usize * 4096 + rng.below(2) as usize * 777)?;
+    for path in &FILES[1..] {
+        create(driver, path)?;
+        clone_file(driver, "/a", path)?;
+    }
+    driver.write(b"/d", 8192, 9000)?;
+    driver.op(Op::Sync)
+}
+
+/// Shared blocks are written over, some of them more than once.
+pub(super) fn overwrite(driver: &mut Driver, rng: &mut Rng) -> Done {
+    for _ in 0..24 {
+        let path = *rng.pick(&FILES);
+        let (offset, len) = match rng.below(3) {
+            0 => (rng.below(12) * 4096, rng.range(1, 4) as usize * 4096),
+            1 => (rng.below(12) * 4096 + rng.below(4096), rng.range(1, 6000) as usize),
+            _ => (rng.below(16) * 1024, 1024),
+        };
+        driver.write(path.as_bytes(), offset, len)?;
+        maybe_fsync(driver, path, rng, 35)?;
+    }
+    driver.op(Op::Sync)
+}
+
+/// Clones over what was written, and writes over what was cloned.
+pub(super) fn clones(driver: &mut Driver, rng: &mut Rng) -> Done {
+    for _ in 0..22 {
+        let (source, target) = (*rng.pick(&FILES), *rng.pick(&FILES));
+        if source != target && rng.chance(50) {
+            let (from, to) = (rng.below(8) * 4096, rng.below(20) * 4096);
+            let size = driver.model.size(source.as_bytes());
+            let len_bytes = rng.range(1, 6) * 4096;
+            if from + len_bytes <= size {
+                driver.op(Op::CloneRange {
+                    source: bytes(source),
+                    from_bytes: from,
+                    target: bytes(target),
+                    to_bytes: to,
+                    len_bytes,
+                })?;
+            }
+        } else {
+            driver.write(target.as_bytes(), rng.below(16) * 4096, rng.range(1, 9000) as usize)?;
+        }
+        if rng.chance(8) {
+            unlink(driver, target)?;
+            create(driver, target)?;
+            driver.write(target.as_bytes(), 0, 30_000)?;
+        }
+        maybe_fsync(driver, target, rng, 30)?;
+    }
+    driver.op(Op::Sync)
+}
+
+/// Files grow at their ends, with and without gaps.
+pub(super) fn append(driver: &mut Driver, rng: &mut Rng) -> Done {
+    for _ in 0..28 {
+        let path = *rng.pick(&FILES);
+        let gap = if rng.chance(15) { rng.below(20_000) } else { 0 };
+        let offset = driver.model.size(path.as_bytes()) + gap;
+        let len = if rng.chance(30) { rng.range(1, 500) } else { rng.range(1, 5) * 4096 };
+        driver.write(path.as_bytes(), offset, len as usize)?;
+        maybe_fsync(driver, path, rng, 40)?;
+    }
+    driver.op(Op::Sync)
+}
+
+/// Files are cut and made longer, and what was cut is used again.
+pub(super) fn truncate(driver: &mut Driver, rng: &mut Rng) -> Done {
+    for _ in 0..24 {
+        let path = *rng.pick(&FILES);
+        let size = driver.model.size(path.as_bytes());
+        let new_size = match rng.below(4) {
+            0 => 0,
+            1 => size + rng.below(10_000),
+            2 => rng.below(size + 1) / 4096 * 4096,
+            _ => rng.below(size + 1),
+        };
+        truncate_to(driver, path, new_size)?;
+        maybe_fsync(driver, path, rng, 25)?;
+        let other = *rng.pick(&FILES);
+        let offset = rng.below(driver.model.size(other.as_bytes()) + 4000);
+        driver.write(other.as_bytes(), offset, rng.range(1, 20_000) as usize)?;
+        maybe_fsync(driver, other, rng, 25)?;
+    }
+    driver.op(Op::Sync)
+}
+
+/// Directories grow out of their inodes and shrink again.
+pub(super) fn names(driver: &mut Driver, rng: &mut Rng) -> Done {
+    mkdir(driver, "/dir")?;
+    let mut there = Vec::new();
+    for serial in 0..60 {
+        let dir = if rng.chance(30) { "" } else { "/dir" };
+        if serial % 30 > 20 && !there.is_empty() {
+            let path: String = there.swap_remove(rng.index(there.len()));
+            unlink(driver, &path)?;
+        } else {
+            let path = format!("{dir}/name {serial} {}", "x".repeat(rng.below(20) as usize));
+            create(driver, &path)?;
+            if rng.chance(30) {
+                driver.write(path.as_bytes(), 0, rng.range(1, 9000) as usize)?;
+            }
+            there.push(path);
+        }
+        if let Some(path) = there.last().filter(|_| rng.chance(25)) {
+            fsync(driver, &path.clone())?;
+        }
+        if rng.chance(10) {
+            let path = format!("/d{serial}");
+            mkdir(driver, &path)?;
+            if rng.chance(50) {
+                let (dir, name) = split(&path);
+                driver.op(Op::Rmdir { dir, name })?;
+            }
+        }
+    }
+    driver.op(Op::Sync)
+}
+
+/// A filler leaves room for little.
+pub(super) fn nearly_full(driver: &mut Driver, rng: &mut Rng) -> Done {
+    few_files(driver, rng)?;
+    create(driver, "/filler")?;
+    let mut offset = 0;
+    while statfs(driver).is_some_and(|stat| stat.free_fsblocks * u64::from(stat.blocksize) > 1 << 20) {
+        let op = driver.write_op(b"/filler", offset, 400_000);
+        if !driver.op_with_luck(op)? {
+            break;
+        }
+        driver.op(Op::Sync)?;
+        offset += 400_000;
+    }
+    Ok(())
+}
+
+/// Space runs out, is given back, and runs out again.
+pub(super) fn full(driver: &mut Driver, rng: &mut Rng) -> Done {
+    driver.is_careful = true;
+    for serial in 0..20 {
+        let path = *rng.pick(&FILES);
+        let op = match rng.below(5) {
+            0 => Op::CloneFile { source: bytes("/a"), target: bytes(path) },
+            1 if serial % 2 == 0 => Op::Truncate { path: bytes(path), size_bytes: rng.below(50_000) },
+            _ => driver.write_op(path.as_bytes(), rng.below(200_000), rng.range(1, 300_000) as usize),
+        };
+        let is_refused = matches!(&op, Op::CloneFile { .. }) && {
+            let (from, to) = (driver.model.size(b"/a"), driver.model.size(path.as_bytes()));
+            path == "/a" || from == 0 || (to > from && !from.is_multiple_of(4096))
+        };
+        if !is_refused {
+            driver.op_with_luck(op)?;
+        }
+        maybe_fsync(driver, path, rng, 30)?;
+    }
+    driver.op(Op::Sync)
+}
+
+/// What one file gives up another takes at once: there is no other space.
+pub(super) fn reuse(driver: &mut Driver, rng: &mut Rng) -> Done {
+    driver.is_careful = true;
+    let mut size = driver.model.size(b"/filler");
+    for _ in 0..14 {
+        let cut = rng.range(100_000, 900_000).min(size);
+        truncate_to(driver, "/filler", size - cut)?;
+        size -= cut;
+        let path = *rng.pick(&FILES);
+        for _ in 0..rng.range(1, 4) {
+            let op = driver.write_op(path.as_bytes(), rng.below(600_000), rng.range(1, 400_000) as usize);
+            driver.op_with_luck(op)?;
+        }
+        if rng.chance(50) {
+            driver.op(Op::Writeback { path: bytes(path) })?;
+        }
+        if rng.chance(20) {
+            unlink(driver, path)?;
+            create(driver, path)?;
+        }
+        maybe_fsync(driver, path, rng, 25)?;
+    }
+    driver.op(Op::Sync)
+}
+
+/// More goes through the log than it can hold.
+pub(super) fn many_fsyncs(driver: &mut Driver, rng: &mut Rng) -> Done {
+    for serial in 0..110 {
+        let path = *rng.pick(&FILES);
+        match rng.below(6) {
+            0 => create(driver, &format!("/n{serial}"))?,
+            1 => driver.op(Op::Chmod { path: bytes(path), mode: rng.below(512) as u16 })?,
+            2 => clone_file(driver, "/a", "/b").or_else(|stopped| match stopped.error.code() {
+                "invalid.argument" => Ok(()),
+                _ => Err(stopped),
+            })?,
+            _ => driver.write(path.as_bytes(), rng.below(20) * 4096, 4096)?,
+        }
+        fsync(driver, path)?;
+    }
+    driver.op(Op::Sync)
+}
+
+/// A file of very many extents, its clone, and pieces between.
+pub(super) fn fragmented(driver: &mut Driver, rng: &mut Rng) -> Done {
+    few_files(driver, rng)?;
+    create(driver, "/pieces")?;
+    create(driver, "/between")?;
+    for block in 0..700_u64 {
+        driver.write(b"/pieces", block * 8192, 1024)?;
+        if block % 350 == 349 {
+            driver.op(Op::Sync)?;
+        }
+    }
+    create(driver, "/copy")?;
+    clone_file(driver, "/pieces", "/copy")?;
+    driver.op(Op::Sync)
+}
+
+/// Changes of a file of very many extents, and its end.
+pub(super) fn large_work(driver: &mut Driver, rng: &mut Rng) -> Done {
+    for block in (0..700_u64).step_by(5) {
+        driver.write(b"/copy", block * 8192, 1024)?;
+    }
+    fsync(driver, "/copy")?;
+    clone_file(driver, "/pieces", "/between")?;
+    driver.write(b"/a", 0, 5000)?;
+    fsync(driver, "/a")?;
+    truncate_to(driver, "/copy", rng.below(700 * 8192))?;
+    create(driver, "/after")?;
+    maybe_fsync(driver, "/copy", rng, 50)?;
+    unlink(driver, "/copy")?;
+    driver.write(b"/after", 0, 100_000)?;
+    maybe_fsync(driver, "/after", rng, 50)?;
+    unlink(driver, "/pieces")?;
+    unlink(driver, "/between")?;
+    driver.write(b"/after", 100_000, 300_000)?;
+    driver.op(Op::Sync)
+}
+
+/// Anything.
+pub(super) fn random(driver: &mut Driver, rng: &mut Rng) -> Done {
+    let block_bytes = driver.model.block_bytes();
+    let reflink = driver.volume().is_some_and(|volume| volume.geometry().has_reflink());
+    let limits = Limits { block_bytes, names: 30, file_bytes: 120_000, files: 14, reflink, bigtime: true };
+    mkdir(driver, "/random")?;
+    let mut generator = Generator::new(limits, Rng::new(rng.bits()));
+    for _ in 0..70 {
+        let op = below(generator.step(), "/random");
+        driver.op(op)?;
+        let paths = driver.model.paths();
+        if rng.chance(15) && !paths.is_empty() {
+            driver.op(Op::Fsync { path: Bytes(rng.pick(&paths).clone()) })?;
+        }
+    }
+    driver.op(Op::Sync)
+}
+
+/// The same operation below a directory.
+fn below(mut op: Op, top: &str) -> Op {
+    let put = |path: &mut Bytes| {
+        let mut full = top.as_bytes().to_vec();
+        if path.0 != b"/" {
+            full.extend_from_slice(path);
+        }
+        path.0 = full;
+    };
+    match &mut op {
+        Op::Create { dir, .. } | Op::Mkdir { dir, .. } | Op::Unlink { dir, .. } | Op::Rmdir { dir, .. } => {
+            put(dir);
+        }
+        Op::CloneFile { source, target } | Op::CloneRange { source, target, .. } => {
+            put(source);
+            put(target);
+        }
+        Op::Write { path, .. }
+        | Op::Truncate { path, .. }
+        | Op::Chmod { path, .. }
+        | Op::Chown { path, .. }
+        | Op::Utimes { path, .. }
+        | Op::Fsync { path }
+        | Op::Writeback { path }
+        | Op::Preallocate { path, .. }
+        | Op::Punch { path, .. } => put(path),
+        Op::Sync | Op::Reopen => {}
+    }
+    op
+}
