@@ -1,7 +1,8 @@
 //! Crashes at any moment: what is recovered is sound, and one of the things that may be there.
 
 use xfskit_tests::crash::campaign::Played;
-use xfskit_tests::crash::scenarios::Scenario;
+use xfskit_tests::crash::failing::Failing;
+use xfskit_tests::crash::scenarios::{SCENARIOS, Scenario};
 use xfskit_tests::referee::say;
 use xfskit_tests::rng::Rng;
 
@@ -34,4 +35,40 @@ scenarios! {
     large_operations: "fragments", 2, 2000;
     space_that_is_used_again: "reuse", 4, 4000;
     anything: "random", 8, 10000;
+}
+
+/// One call of the device after the other fails, once and for good.
+fn failures(name: &str, stride: usize) {
+    let seed = Rng::seed_or(1);
+    let failing = Failing::new(Scenario::named(name).expect("a scenario"), seed);
+    for once in [true, false] {
+        let mut tried = 0;
+        for call in (0..).step_by(stride) {
+            match failing.at(call, once) {
+                Ok(true) => tried += 1,
+                Ok(false) => break,
+                Err(complaint) => panic!("{complaint}"),
+            }
+        }
+        say(&format!("{name}: {tried} calls failed, {}", if once { "once" } else { "for good" }));
+    }
+}
+
+#[test]
+fn any_failing_call() {
+    for scenario in ["overwrite", "clones", "append", "truncate", "names"] {
+        failures(scenario, 1);
+    }
+    for (scenario, stride) in [("random", 3), ("short-log", 7), ("fragments", 7), ("reuse", 3), ("full", 3)] {
+        failures(scenario, stride);
+    }
+}
+
+/// The same seed gives the same run, so that a failure can be seen again.
+#[test]
+fn runs_repeat() {
+    for scenario in SCENARIOS {
+        let [first, second] = [(); 2].map(|()| Played::new(scenario, 5));
+        assert!(first.recording.events() == second.recording.events(), "{}", scenario.name);
+    }
 }

@@ -4,6 +4,7 @@ mod check;
 mod cli;
 mod cli_cp;
 mod crash;
+mod crash_linux;
 mod export;
 mod fuzz;
 mod golden;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use xfskit_tests::crash::campaign::{Played, Tally};
-use xfskit_tests::crash::failing::fail_at;
+use xfskit_tests::crash::failing::Failing;
 use xfskit_tests::crash::scenarios::{SCENARIOS, Scenario};
 use xfskit_tests::crash::trial::Effort;
 
@@ -108,8 +108,9 @@ fn search(args: &Args) -> ExitCode {
 /// One run: crash states, and then a few failing calls.
 fn run(scenario: &'static Scenario, seed: u64, until: Instant) -> Result<Tally, String> {
     let mut tally = Played::new(scenario, seed).try_many(STATES, Some(until))?;
+    let failing = Failing::new(scenario, seed);
     for call in (seed % 37..).step_by(37) {
-        if Instant::now() > until || !fail_at(scenario, seed, call, call % 2 == 0)? {
+        if Instant::now() > until || !failing.at(call, call % 2 == 0)? {
             break;
         }
         tally.states += 1;

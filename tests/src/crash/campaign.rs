@@ -49,12 +49,13 @@ impl Played {
     /// # Panics
     /// If an operation of it fails.
     pub fn on(scenario: &'static Scenario, shape: super::scenarios::Shape, seed: u64) -> Self {
-        let (mut driver, start) = scenario.prepared(shape, seed);
+        let prepared = scenario.prepared(shape, seed);
+        let mut driver = prepared.driver();
         if let Err(stopped) = scenario.play(&mut driver, seed) {
             panic!("{}, seed {seed}: {stopped:?}", scenario.name);
         }
         driver.drop_volume();
-        let recording = driver.recording(start);
+        let recording = driver.recording(prepared.image);
         Self { scenario, seed, driver, recording }
     }
 

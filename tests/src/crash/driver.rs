@@ -22,6 +22,38 @@ pub struct Stopped {
     pub op: Op,
 }
 
+/// A volume that was closed, and what it must be when it is opened.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What is on the device.
+    pub image: Image,
+    model: Model,
+    options: OpenOptions,
+    clock: i64,
+    serial: u64,
+}
+
+impl Prepared {
+    /// A driver that goes on from here; everything is recorded.
+    ///
+    /// # Panics
+    /// If the volume can't be opened.
+    pub fn driver(&self) -> Driver {
+        let mut driver = Driver {
+            recorder: Recorder::new(self.image.clone()),
+            model: self.model.clone(),
+            volume: None,
+            options: self.options.clone(),
+            clock: self.clock,
+            serial: self.serial,
+            is_careful: false,
+        };
+        driver.open().expect("open what was closed");
+        driver.recorder.forget();
+        driver
+    }
+}
+
 /// A volume on a recorder, and what it must be.
 pub struct Driver {
     /// The device below.
@@ -68,15 +100,18 @@ impl Driver {
         self.volume.as_mut().expect("open between operations")
     }
 
-    /// Closes and opens the volume; from here on everything is recorded.
+    /// Closes the volume: what is there now is the beginning of something to be recorded.
     ///
     /// # Errors
-    /// Those of the operations.
-    pub fn begin(&mut self) -> Result<(), Stopped> {
+    /// Those of closing.
+    pub fn prepared(mut self) -> Result<Prepared, Stopped> {
         self.op(Op::Reopen)?;
-        self.recorder.forget();
         self.model.forget_history();
-        Ok(())
+        if let Some(Err(error)) = self.volume.take().map(Volume::close) {
+            return Err(Stopped { error, op: Op::Reopen });
+        }
+        let Self { model, options, clock, serial, .. } = self;
+        Ok(Prepared { image: self.recorder.image(), model, options, clock, serial })
     }
 
     /// Ends the recording that started with `start` on the device.
@@ -181,36 +216,34 @@ impl Driver {
         found.into_iter().map(|(_, path)| path).collect()
     }
 
-    /// Makes the log's head wander until it is in the last part of the log, by a percentage.
+    /// Makes the log's head wander until at most `left_bytes` bytes are left behind it in the log.
     ///
     /// # Errors
     /// Those of the operations.
-    pub fn age_log(&mut self, percent: u64) -> Result<(), Stopped> {
+    pub fn age_log(&mut self, left_bytes: u64) -> Result<(), Stopped> {
         let geometry = self.expect_volume().geometry();
-        let start = geometry.byte(geometry.logstart);
-        let len = u64::from(geometry.logblocks) << geometry.blocklog;
-        let wanted = start + len * percent / 100..start + len;
-        let path = Bytes(b"/aging".to_vec());
-        self.op(Op::Create { dir: Bytes(b"/".to_vec()), name: Bytes(b"aging".to_vec()), mode: 0 })?;
-        for round in 0..20_000_u32 {
-            self.op(Op::Chmod { path: path.clone(), mode: (round % 512) as u16 })?;
-            self.op(Op::Fsync { path: path.clone() })?;
-            let is_there = self
-                .recorder
-                .events()
-                .iter()
-                .any(|event| matches!(event, Event::Write { offset, .. } if wanted.contains(offset)));
+        let end = geometry.byte(geometry.logstart) + (u64::from(geometry.logblocks) << geometry.blocklog);
+        let is_near = |event: &Event| match event {
+            Event::Write { offset, .. } => (end - left_bytes..end).contains(offset),
+            Event::Flush => false,
+        };
+        let (path, name) = (Bytes(b"/aging".to_vec()), Bytes(b"aging".to_vec()));
+        self.op(Op::Create { dir: b"/"[..].into(), name: name.clone(), mode: 0 })?;
+        let mut is_there = false;
+        while !is_there {
+            for mode in 0..64 {
+                self.op(Op::Chmod { path: path.clone(), mode })?;
+                self.op(Op::Fsync { path: path.clone() })?;
+                is_there = self.recorder.events().iter().any(is_near);
+                if is_there {
+                    break;
+                }
+            }
+            self.op(Op::Sync)?;
             self.recorder.forget();
-            if round % 64 == 0 || is_there {
-                self.op(Op::Sync)?;
-                self.recorder.forget();
-                self.model.forget_history();
-            }
-            if is_there {
-                break;
-            }
+            self.model.forget_history();
         }
-        self.op(Op::Unlink { dir: Bytes(b"/".to_vec()), name: Bytes(b"aging".to_vec()) })
+        self.op(Op::Unlink { dir: b"/"[..].into(), name })
     }
 
     /// Writes content that no other write has.

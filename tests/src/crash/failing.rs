@@ -2,7 +2,7 @@
 
 use xfskit::error::Error;
 
-use super::driver::{Driver, Stopped};
+use super::driver::{Driver, Prepared, Stopped};
 use super::record::Fault;
 use super::scenarios::Scenario;
 use super::trial::{open, sound};
@@ -11,28 +11,38 @@ use crate::ops::Op;
 use crate::rng::Rng;
 use crate::session::new_inode;
 
-/// Plays a scenario until call number `call` of the device fails, and judges what is there then. `false` when the
-/// scenario makes fewer calls.
-///
-/// # Errors
-/// Text that says what is wrong.
-pub fn fail_at(scenario: &Scenario, seed: u64, call: u64, once: bool) -> Result<bool, String> {
-    let (mut driver, _) = scenario.prepared(scenario.shape(seed), seed);
-    let written_percent = *Rng::new(seed ^ call).pick(&[0, 50, 100]);
-    driver.recorder.set_fault(Some(Fault { calls_left: call, once, written_percent }));
-    let outcome = scenario.play(&mut driver, seed);
-    let Err(stopped) = outcome else {
-        driver.recorder.set_fault(None);
-        return Ok(false);
-    };
-    judge(driver, &stopped).map(|()| true).map_err(|complaint| {
-        let name = scenario.name;
-        let how = if once { "once" } else { "for good" };
-        format!(
-            "scenario {name}, seed {seed}: call {call} fails {how}, {:?} says {}: {complaint}",
-            stopped.op, stopped.error
-        )
-    })
+/// A scenario, over and over, with another call failing each time.
+#[derive(Debug)]
+pub struct Failing {
+    scenario: &'static Scenario,
+    seed: u64,
+    prepared: Prepared,
+}
+
+impl Failing {
+    /// A scenario on the volume that belongs to `seed`.
+    pub fn new(scenario: &'static Scenario, seed: u64) -> Self {
+        Self { scenario, seed, prepared: scenario.prepared(scenario.shape(seed), seed) }
+    }
+
+    /// Plays it until call number `call` of the device fails, and judges what is there then. `false` when there are
+    /// fewer calls.
+    ///
+    /// # Errors
+    /// Text that says what is wrong.
+    pub fn at(&self, call: u64, once: bool) -> Result<bool, String> {
+        let mut driver = self.prepared.driver();
+        let written_percent = *Rng::new(self.seed ^ call).pick(&[0, 50, 100]);
+        driver.recorder.set_fault(Some(Fault { calls_left: call, once, written_percent }));
+        let Err(stopped) = self.scenario.play(&mut driver, self.seed) else { return Ok(false) };
+        judge(driver, &stopped).map(|()| true).map_err(|complaint| {
+            let how = if once { "once" } else { "for good" };
+            format!(
+                "scenario {}, seed {}: call {call} fails {how}, {:?} says {}: {complaint}",
+                self.scenario.name, self.seed, stopped.op, stopped.error
+            )
+        })
+    }
 }
 
 fn judge(mut driver: Driver, stopped: &Stopped) -> Result<(), String> {

@@ -3,8 +3,7 @@
 use xfskit::mkfs::FormatOptions;
 use xfskit::volume::OpenOptions;
 
-use super::driver::{Driver, Stopped};
-use super::image::Image;
+use super::driver::{Driver, Prepared, Stopped};
 use super::scripts::{self, Script};
 use crate::fresh::format_options;
 use crate::rng::Rng;
@@ -64,7 +63,7 @@ impl Shape {
 }
 
 /// A course of events.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Scenario {
     /// How it is asked for.
     pub name: &'static str,
@@ -87,17 +86,22 @@ impl Scenario {
         self.shapes[(seed % self.shapes.len() as u64) as usize]
     }
 
-    /// A volume on which everything is prepared, and what is on its device then.
+    /// A volume on which everything is prepared.
     ///
     /// # Panics
     /// If preparing it fails.
-    pub fn prepared(&self, shape: Shape, seed: u64) -> (Driver, Image) {
-        let mut driver = shape.driver();
+    pub fn prepared(&self, shape: Shape, seed: u64) -> Prepared {
         let mut rng = Rng::named(seed, self.name);
-        let prepared = (self.prepare)(&mut driver, &mut rng).and_then(|()| driver.begin());
-        prepared.unwrap_or_else(|stopped| panic!("preparing {}: {stopped:?}", self.name));
-        let image = driver.recorder.image();
-        (driver, image)
+        let mut prepare = || {
+            let mut driver = shape.driver();
+            (self.prepare)(&mut driver, &mut rng)?;
+            if shape.log_kib == 0 {
+                // Such a log is long; from here on it comes to its end soon.
+                driver.age_log(60_000)?;
+            }
+            driver.prepared()
+        };
+        prepare().unwrap_or_else(|stopped| panic!("preparing {}: {stopped:?}", self.name))
     }
 
     /// Plays it.

@@ -83,6 +83,11 @@ impl Recording {
         self.events.len() as u64 + 1
     }
 
+    /// Moments right after a flush: nothing is in flight.
+    pub fn quiet_moments(&self) -> Vec<usize> {
+        self.epochs.iter().map(|epoch| epoch.from).collect()
+    }
+
     /// State number `index` of a run with `seed`.
     pub fn state(&self, seed: u64, index: u64) -> CrashState {
         if index < self.moments() || self.events.is_empty() {
