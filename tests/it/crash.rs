@@ -37,6 +37,25 @@ scenarios! {
     anything: "random", 8, 10000;
 }
 
+/// Every subset of the writes between flushes, on every kind of volume.
+fn subsets(name: &str) {
+    let scenario = Scenario::named(name).expect("a scenario");
+    for seed in 0..scenario.shapes.len() as u64 {
+        let tally = Played::new(scenario, seed).try_subsets(10).unwrap_or_else(|text| panic!("{text}"));
+        say(&format!("{name}: {} states in {:?}", tally.states, tally.time));
+    }
+}
+
+#[test]
+fn data_is_durable_before_the_checkpoint_that_shows_it() {
+    subsets("remap");
+}
+
+#[test]
+fn freed_blocks_stay_busy_until_their_freeing_is_durable() {
+    subsets("busy");
+}
+
 /// One call of the device after the other fails, once and for good.
 fn failures(name: &str, stride: usize) {
     let seed = Rng::seed_or(1);

@@ -7,6 +7,7 @@ use xfskit::Volume;
 use xfskit::volume::OpenOptions;
 use xfskit_tests::crash::campaign::Played;
 use xfskit_tests::crash::image::Image;
+use xfskit_tests::crash::record::Recorder;
 use xfskit_tests::crash::scenarios::SCENARIOS;
 use xfskit_tests::crash::trial::open;
 use xfskit_tests::crash::verdict::View;
@@ -35,7 +36,7 @@ fn linux_recovers_what_we_recover() {
             let disk = played.recording.build(&state).to_image();
             let label = format!("scenario {}, seed {seed}, state {number}, {state:?}", scenario.name);
             disk.save(&image);
-            recover_with_linux(referee, &image, &label);
+            recover_with_linux(referee, &image);
             let mut volume = volume_in(&image);
             let view = View::of(&mut volume).expect("read");
             if let Err(text) = played.verdict(state.at).judge(&view) {
@@ -49,8 +50,7 @@ fn linux_recovers_what_we_recover() {
 }
 
 /// Mounts the image, which replays its log, and has xfs_repair look at it after that.
-fn recover_with_linux(referee: &Referee, image: &Path, label: &str) {
-    let _ = label;
+fn recover_with_linux(referee: &Referee, image: &Path) {
     referee.mount(image).unmount();
     referee.repair_n(image);
 }
@@ -63,9 +63,7 @@ fn volume_in(image: &Path) -> Volume {
 
 /// Our own recovery of the same state leaves the same tree.
 fn compare(by_linux: &mut Volume, disk: Image, label: &str) {
-    let recorder = xfskit_tests::crash::record::Recorder::new(disk);
-    if open(recorder.clone()).is_err() {
-        return;
+    let recorder = Recorder::new(disk);
     let mut ours = open(recorder).unwrap_or_else(|complaint| panic!("{label}: {complaint}"));
     let ours = tree::from_volume(&mut ours).expect("read");
     let theirs = tree::from_volume(by_linux).expect("read");
@@ -74,26 +72,23 @@ fn compare(by_linux: &mut Volume, disk: Image, label: &str) {
     }
 }
 
-/// xfs_logprint reads our logs to their ends.
+/// xfs_logprint reads our logs to their ends, while they are new: it stumbles over headers of records that go on at the
+/// start of the log, which Linux does not.
 #[test]
 fn logs_are_printed_to_the_end() {
     let Some(referee) = Referee::find() else { return };
-    // The older one stumbles over record headers that go on at the start of the log.
-    if !referee.has(Xfsprogs::V7_2) {
-        return;
-    }
     let temp = TempDir::new("logprint");
     let image = temp.join("a.img");
     for (index, scenario) in SCENARIOS.iter().enumerate() {
         let seed = index as u64;
-        let played = Played::on(scenario, scenario.shape(seed).for_linux(), seed);
+        let played = Played::on(scenario, scenario.shape(seed).for_linux().with_new_log(), seed);
         // Moments at which nothing is in flight.
         let moments = played.recording.quiet_moments();
         let mut rng = Rng::named(seed, scenario.name);
         for _ in 0..3 {
             let state = played.recording.state(seed, *rng.pick(&moments) as u64);
             played.recording.build(&state).to_image().save(&image);
-            let mut command = referee.xfsprogs(Xfsprogs::V7_2, "xfs_logprint");
+            let mut command = referee.xfsprogs(Xfsprogs::V6_1, "xfs_logprint");
             let output = command.arg("-t").arg("-i").arg(&image).output().expect("start xfs_logprint");
             let said = text_of(&output);
             let complains = ["ERROR", "bad ", "Bad ", "illegal", "corrupt", "unknown"]

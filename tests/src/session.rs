@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use xfskit::device::FileDevice;
+use xfskit::units::Ino;
 use xfskit::volume::{Follow, NewInode, OpenOptions, SetAttributes, Timestamp};
 use xfskit::{Result, Volume};
 
@@ -58,6 +59,15 @@ impl Session {
     /// Those of closing.
     pub fn close(mut self) -> Result<()> {
         self.volume.take().expect("open between operations").close().map(drop)
+    }
+
+    /// The inode at a path of an operation.
+    ///
+    /// # Errors
+    /// Those of the lookup.
+    pub fn ino(&mut self, path: &[u8]) -> Result<Ino> {
+        let full = [&self.top, path].concat();
+        self.volume().resolve(&full, Follow::No)
     }
 
     /// Does an operation.

@@ -1,7 +1,8 @@
-//! Everything a contributor runs: `cargo xtask demo`, `test`, `dist`, `bench`, `tidy`, `setup`.
+//! Everything a contributor runs: `cargo xtask demo`, `test`, `dist`, `bench`, `crash`, `tidy`, `setup`.
 
 mod bench;
 mod checks;
+mod crash;
 mod demo;
 mod dist;
 mod mount;
@@ -23,6 +24,7 @@ usage: cargo xtask COMMAND
   test [--quick]  set up what the tests need and pass them all; --quick: those that take under two minutes
   dist            leave dist/xfskit (this host) and dist/xfskit.wasm (wasip1)
   bench [ARGS]    time xfskit beside the kernel's XFS (root and a quiet machine); `bench --help` says more
+  crash [ARGS]    pull the plug on volumes at work, for as long as `--minutes M` says, from `--seed N` on
   tidy            floors, sizes, stray files, forbidden words, manifests
   setup           only the set-up of what demo, test and bench need";
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Some("test") => checks::run(&mut report, rest),
         Some("dist") => setup::targets_only(&mut report).and_then(|()| dist::run(&mut report)),
         Some("bench") => bench::run(&mut report, rest),
+        Some("crash") => crash::run(&mut report, rest),
         Some("tidy") => tidy::run(&mut report),
         Some("setup") => setup::run(&mut report, setup::For::Tests),
         Some("help" | "--help" | "-h") => {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::driver::Driver;
 use super::scenarios::Scenario;
-use super::states::Recording;
+use super::states::{CrashState, Recording};
 use super::trial::{Effort, try_state};
 use super::verdict::Verdict;
 use crate::rng::Rng;
@@ -78,18 +78,35 @@ impl Played {
     /// Text that says what is wrong, and how to see it again.
     pub fn try_one(&self, number: u64, effort: Effort) -> Result<u64, String> {
         let state = self.recording.state(self.seed, number);
-        let verdict = self.verdict(state.at);
         let mut rng = Rng::new(self.seed ^ number.rotate_left(32));
-        let outcome = try_state(self.recording.build(&state), &verdict, effort, &mut rng);
-        outcome.map_err(|complaint| {
+        self.prove(&state, effort, &mut rng).map_err(|complaint| {
+            let (name, seed) = (self.scenario.name, self.seed);
             format!(
-                "scenario {name}, seed {seed}, state {number}: {complaint}\n  the crash: {state:?} of {} events\n  \
-                 again: cargo xtask crash --scenario {name} --seed {seed} --state {number}",
-                self.recording.events().len(),
-                name = self.scenario.name,
-                seed = self.seed,
+                "{complaint}\n  again: cargo xtask crash --scenario {name} --seed {seed} --state {number}"
             )
         })
+    }
+
+    fn prove(&self, state: &CrashState, effort: Effort, rng: &mut Rng) -> Result<u64, String> {
+        let verdict = self.verdict(state.at);
+        try_state(self.recording.build(state), &verdict, effort, rng).map_err(|complaint| {
+            let (name, seed, count) = (self.scenario.name, self.seed, self.recording.events().len());
+            format!("scenario {name}, seed {seed}: {complaint}\n  the crash: {state:?} of {count} events")
+        })
+    }
+
+    /// Every subset of the writes between each two flushes, of at most `most` of them.
+    ///
+    /// # Errors
+    /// What is wrong with the first state that fails.
+    pub fn try_subsets(&self, most: usize) -> Result<Tally, String> {
+        let start = Instant::now();
+        let mut tally = Tally::default();
+        for state in self.recording.subsets(most) {
+            tally.states += self.prove(&state, Effort::default(), &mut Rng::new(tally.states))?;
+        }
+        tally.time = start.elapsed();
+        Ok(tally)
     }
 
     /// Every moment of the recording, and drawn states up to `states` in all or until the time is up.

@@ -19,11 +19,20 @@ pub struct Shape {
     pub rmapbt: bool,
     /// Length of the log in KiB; 0 for the shortest that Linux mounts.
     pub log_kib: u32,
+    /// The log is at its end already.
+    pub old_log: bool,
 }
 
 /// 4 KiB blocks.
-pub const LARGE_BLOCKS: Shape =
-    Shape { size_mib: 16, block_size: 4096, sector_size: 512, reflink: true, rmapbt: true, log_kib: 2048 };
+pub const LARGE_BLOCKS: Shape = Shape {
+    size_mib: 16,
+    block_size: 4096,
+    sector_size: 512,
+    reflink: true,
+    rmapbt: true,
+    log_kib: 2048,
+    old_log: false,
+};
 /// 1 KiB blocks.
 pub const SMALL_BLOCKS: Shape = Shape { block_size: 1024, ..LARGE_BLOCKS };
 /// Sectors as large as blocks, and a log with a stripe unit.
@@ -32,10 +41,16 @@ pub const LARGE_SECTORS: Shape = Shape { sector_size: 4096, ..LARGE_BLOCKS };
 pub const PLAIN: Shape = Shape { reflink: false, rmapbt: false, ..LARGE_BLOCKS };
 
 impl Shape {
-    /// The same volume as Linux can mount it.
+    /// The same volume as Linux can mount it. Its log is long, so it starts near its end.
     #[must_use]
     pub fn for_linux(self) -> Self {
-        Self { size_mib: self.size_mib.max(32), log_kib: 0, ..self }
+        Self { size_mib: self.size_mib.max(32), log_kib: 0, old_log: true, ..self }
+    }
+
+    /// The same with a log that starts at its start.
+    #[must_use]
+    pub fn with_new_log(self) -> Self {
+        Self { old_log: false, ..self }
     }
 
     /// The shortest log that still takes every transaction.
@@ -95,8 +110,7 @@ impl Scenario {
         let mut prepare = || {
             let mut driver = shape.driver();
             (self.prepare)(&mut driver, &mut rng)?;
-            if shape.log_kib == 0 {
-                // Such a log is long; from here on it comes to its end soon.
+            if shape.old_log {
                 driver.age_log(60_000)?;
             }
             driver.prepared()
@@ -138,5 +152,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("short-log", SHORT, scripts::shared_files, scripts::many_fsyncs),
     scenario("fragments", SHORT, scripts::fragmented, scripts::large_work),
     scenario("reuse", ANY, scripts::nearly_full, scripts::reuse),
+    scenario("remap", SHARING, scripts::shared_files, scripts::remap),
+    scenario("busy", SHARING, scripts::shared_files, scripts::busy),
     scenario("random", ANY, scripts::few_files, scripts::random),
 ];

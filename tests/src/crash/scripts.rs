@@ -365,3 +365,44 @@ fn below(mut op: Op, top: &str) -> Op {
     }
     op
 }
+
+/// Shared blocks are remapped: one file after the other, each made durable.
+pub(super) fn remap(driver: &mut Driver, _: &mut Rng) -> Done {
+    driver.write(b"/b", 0, 4096)?;
+    fsync(driver, "/b")?;
+    driver.write(b"/c", 4096, 8192)?;
+    driver.write(b"/d", 20_480, 100)?;
+    driver.op(Op::Sync)?;
+    // Blocks that were holes before.
+    driver.write(b"/b", 200_000, 9000)?;
+    fsync(driver, "/b")
+}
+
+/// Blocks are freed in every way there is, and wanted again before that is durable.
+pub(super) fn busy(driver: &mut Driver, _: &mut Rng) -> Done {
+    let new_file = |driver: &mut Driver, path: &str| {
+        create(driver, path)?;
+        driver.write(path.as_bytes(), 0, 100_000)?;
+        driver.op(Op::Writeback { path: bytes(path) })
+    };
+    unlink(driver, "/a")?;
+    new_file(driver, "/m")?;
+    driver.op(Op::Sync)?;
+    truncate_to(driver, "/b", 0)?;
+    new_file(driver, "/n")?;
+    driver.op(Op::Sync)?;
+    driver.op(Op::CloneRange {
+        source: bytes("/m"),
+        from_bytes: 0,
+        target: bytes("/c"),
+        to_bytes: 0,
+        len_bytes: 90_112,
+    })?;
+    new_file(driver, "/o")?;
+    driver.op(Op::Sync)?;
+    // The last one to share the blocks gives them up.
+    driver.write(b"/d", 0, 65_536)?;
+    driver.op(Op::Writeback { path: bytes("/d") })?;
+    new_file(driver, "/p")?;
+    driver.op(Op::Sync)
+}

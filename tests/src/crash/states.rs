@@ -45,6 +45,8 @@ enum Plan {
     Without { write: usize },
     /// Those of one write.
     Only { write: usize },
+    /// Those of the writes whose bits are set, the first one's lowest.
+    Mask { bits: u64 },
     /// Those of some writes, which land in an order of their own.
     Some { percent: u64, seed: u64 },
     /// Each for itself.
@@ -114,6 +116,24 @@ impl Recording {
         CrashState { at, plan }
     }
 
+    /// Every subset of whole writes between each two flushes; where there are more than `most` writes, of the last
+    /// ones, with all those before.
+    pub fn subsets(&self, most: usize) -> Vec<CrashState> {
+        let ends = self.epochs.iter().skip(1).map(|epoch| epoch.from - 1).chain([self.events.len()]);
+        let mut states = Vec::new();
+        for (epoch, at) in self.epochs.iter().zip(ends) {
+            let count = at - epoch.from;
+            assert!(count < 64, "{count} writes between two flushes");
+            let fixed = count.saturating_sub(most);
+            let before = (1 << fixed) - 1;
+            states.extend(
+                (0..1_u64 << (count - fixed))
+                    .map(|bits| CrashState { at, plan: Plan::Mask { bits: bits << fixed | before } }),
+            );
+        }
+        states
+    }
+
     /// A place to cut a write, in sectors.
     fn cut(&self, index: usize, rng: &mut Rng) -> usize {
         match &self.events[index] {
@@ -141,6 +161,12 @@ impl Recording {
             }
             Plan::Without { write } => {
                 writes.filter(|&index| index != write).for_each(|index| self.put(&mut disk, index, |_| true));
+            }
+            Plan::Mask { bits } => {
+                let first = epoch.from;
+                writes
+                    .filter(|&index| bits >> (index - first) & 1 != 0)
+                    .for_each(|index| self.put(&mut disk, index, |_| true));
             }
             Plan::Only { write } => self.put(&mut disk, write, |_| true),
             Plan::Some { percent, seed } => {
