@@ -17,7 +17,7 @@ use xfskit_tests::temp::TempDir;
 use xfskit_tests::tree;
 
 /// Crash states of each scenario.
-const STATES: u64 = 30;
+const STATES: u64 = 7;
 
 #[test]
 fn linux_recovers_what_we_recover() {
