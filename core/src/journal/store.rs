@@ -72,6 +72,8 @@ pub struct Store {
     oldest: Option<Lsn>,
     /// Intents that are in the log without their done items: the tail stays before them.
     intents: Vec<PendingIntent>,
+    /// What lies ahead of the head of the log cannot be taken for records that follow those to come.
+    ahead_is_clear: bool,
     /// The log ends with the record of an unmount, and the superblock's counters are right.
     is_quiet: bool,
     /// For the next checkpoint.
@@ -115,6 +117,7 @@ impl Store {
             log: None,
             oldest: None,
             intents: Vec::new(),
+            ahead_is_clear: false,
             is_quiet: true,
             tid: 1,
             shutdown: None,

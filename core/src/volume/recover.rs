@@ -61,7 +61,6 @@ pub(super) fn open(mut device: Box<dyn BlockDevice>, options: &OpenOptions) -> R
         LogState::Dirty { reason, .. } => reason,
         state => {
             if let (LogState::Clean { head }, true) = (state, is_writable) {
-                log::clear_stale(store.device(), &geometry, head)?;
                 store.set_log(Position::clean(head), Vec::new());
             }
             return Ok(Opened { store, log: LogOutcome::Clean });

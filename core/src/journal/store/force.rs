@@ -22,9 +22,9 @@ use crate::error::{Error, Result};
 use crate::format::BlockKind;
 use crate::format::header;
 use crate::format::superblock::RawSuperblock;
-use crate::journal::checkpoint;
 use crate::journal::items::Done;
 use crate::journal::log::{Log, Position};
+use crate::journal::{checkpoint, recovery};
 use crate::units::Daddr;
 
 /// Committed metadata in memory that is not in place yet, at most, in bytes.
@@ -49,6 +49,8 @@ impl Store {
         self.log = Some(log);
         // Ids of checkpoints need to be different only while they are in the log together.
         self.tid = position.head.0 as u32 ^ position.head.cycle().rotate_left(16) | 1;
+        // Replay of a dirty log has seen to it.
+        self.ahead_is_clear = position.head != position.tail;
         self.is_quiet = position.head == position.tail && intents.is_empty();
         self.oldest = intents.iter().map(|intent| intent.lsn).min();
         self.intents = intents;
@@ -64,6 +66,11 @@ impl Store {
     pub(in crate::journal) fn make_room(&mut self, more_bytes: usize) -> Result<()> {
         self.check_alive()?;
         let Some(log) = &self.log else { return Ok(()) };
+        if !self.ahead_is_clear {
+            // Here, where the device may say that it must be asked again, and only for volumes that change.
+            recovery::clear_stale(&mut *self.device, &self.geometry, log.head())?;
+            self.ahead_is_clear = true;
+        }
         let len = log.len_bytes();
         let most = (len / 8).min(CHECKPOINT_BYTES) as usize;
         if self.pending.log_bytes() + more_bytes > most && !self.pending.is_empty() {
