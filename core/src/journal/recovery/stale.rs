@@ -22,9 +22,11 @@ use crate::units::Lsn;
 /// Those of the device.
 pub(super) fn clear(ring: &mut Ring<'_>, ends: &Ends) -> Result<()> {
     let (head, tail) = (ends.head, ends.tail);
-    let distance = match head.cycle() == tail.cycle() {
-        true => tail.block_bb() + (ring.len_bb() - head.block_bb()),
-        false => tail.block_bb().saturating_sub(head.block_bb()),
+    let distance = match ends.last {
+        // The record that says so stays.
+        Some((last, _)) if ends.is_clean() => ring.distance(head.block_bb(), last),
+        _ if head.cycle() == tail.cycle() => tail.block_bb() + (ring.len_bb() - head.block_bb()),
+        _ => tail.block_bb().saturating_sub(head.block_bb()),
     };
     let count = distance.min(IN_FLIGHT_BB).min(ring.len_bb());
     let before_end = count.min(ring.len_bb() - head.block_bb());
