@@ -181,21 +181,10 @@ impl Driver {
             waiting.iter().for_each(|path| self.model.writeback(path));
         }
         outcome?;
-        self.follow(op, &waiting);
-        Ok(())
-    }
-
-    /// The model does what the volume did, or may have begun to do.
-    pub fn follow(&mut self, op: &Op, waiting: &[Vec<u8>]) {
-        follow(&mut self.model, op, waiting);
+        follow(&mut self.model, op, &waiting);
         let is_durable = matches!(op, Op::Fsync { .. } | Op::Sync | Op::Reopen);
         self.model.end_op(self.recorder.count(), is_durable);
-    }
-
-    /// The operation that failed is under way in the model from now on: a crash may show it or not.
-    pub fn follow_failed(&mut self, op: &Op) {
-        let waiting = self.by_inode();
-        follow(&mut self.model, op, &waiting);
+        Ok(())
     }
 
     fn reopen(&mut self) -> Result<(), Error> {
@@ -273,7 +262,8 @@ fn with_writeback(model: &Model, op: &Op) -> Vec<Vec<u8>> {
     wanted.into_iter().map(|path| path.0.clone()).filter(|path| waiting.contains(path)).collect()
 }
 
-fn follow(model: &mut Model, op: &Op, waiting: &[Vec<u8>]) {
+/// The model does what the volume did, or may have begun to do. A sync writes back the files of `waiting` in order.
+pub fn follow(model: &mut Model, op: &Op, waiting: &[Vec<u8>]) {
     match op {
         Op::Create { dir, name, mode } => model.make(&child(dir, name), *mode, false),
         Op::Mkdir { dir, name, mode } => model.make(&child(dir, name), *mode, true),

@@ -2,7 +2,8 @@
 
 use xfskit::error::Error;
 
-use super::driver::{Driver, Prepared, Stopped};
+use super::driver::{Driver, Prepared, Stopped, follow};
+use super::model::Model;
 use super::record::Fault;
 use super::scenarios::Scenario;
 use super::trial::{open, sound};
@@ -49,13 +50,22 @@ fn judge(mut driver: Driver, stopped: &Stopped) -> Result<(), String> {
     let is_lasting = settle(&mut driver, stopped)?;
     driver.recorder.set_fault(None);
     driver.drop_volume();
-    if !is_lasting {
-        // The operation may be there or not.
-        driver.follow_failed(&stopped.op);
-    }
     let mut volume = open(driver.recorder.clone())?;
     let view = View::of(&mut volume).map_err(|error| format!("read: {error}"))?;
-    Verdict::at(&driver.model, usize::MAX).judge(&view)?;
+    let judged = if is_lasting {
+        Verdict::at(&driver.model, usize::MAX).judge(&view)
+    } else {
+        // The operation may be there or not, and so may be what the attempt to sync wrote into place.
+        let judge = |mut model: Model| {
+            model.begin_op(driver.recorder.count(), "the attempt to sync".into());
+            follow(&mut model, &Op::Sync, &driver.model.waiting());
+            Verdict::at(&model, usize::MAX).judge(&view)
+        };
+        let mut with_op = driver.model.clone();
+        follow(&mut with_op, &stopped.op, &driver.model.waiting());
+        judge(driver.model.clone()).or_else(|_| judge(with_op))
+    };
+    judged?;
     sound(&mut volume)
 }
 
@@ -70,12 +80,20 @@ fn settle(driver: &mut Driver, stopped: &Stopped) -> Result<bool, String> {
                 return Err("closing failed, and the volume is still there".into());
             }
             // A failed operation has changed nothing, but what waited is written back.
-            driver.follow(&Op::Sync, &waiting);
+            driver.model.begin_op(driver.recorder.count(), "sync".into());
+            follow(&mut driver.model, &Op::Sync, &waiting);
+            driver.model.end_op(driver.recorder.count(), true);
             Ok(true)
         }
-        Err(_) => match volume.create(root, b"later", &new_inode(0o600)) {
-            Err(Error::Shutdown { .. } | Error::Device(_)) => Ok(false),
-            other => Err(format!("a volume that can't sync takes changes: {other:?}")),
-        },
+        Err(_) => {
+            // A failed read harms nothing, so the volume may go on without having become durable.
+            if let Err(Error::Shutdown { .. }) = volume.sync() {
+                match volume.create(root, b"later", &new_inode(0o600)) {
+                    Err(Error::Shutdown { .. }) => {}
+                    other => return Err(format!("a volume that is shut down takes changes: {other:?}")),
+                }
+            }
+            Ok(false)
+        }
     }
 }

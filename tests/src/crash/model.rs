@@ -354,7 +354,8 @@ impl Model {
 
     /// What waits in memory of a file is written: shared cells give way to new ones.
     pub fn writeback(&mut self, path: &[u8]) {
-        let mut file = self.file(path);
+        let Some(Node::File(file)) = self.state().get(path) else { return };
+        let mut file = Arc::clone(file);
         let Some(memory) = self.memory.remove(&file.id) else { return };
         let op = self.op();
         let inner = Arc::make_mut(&mut file);

@@ -59,6 +59,12 @@ impl Shape {
         Self { log_kib: 512, ..self }
     }
 
+    /// The longest log that leaves room for some work.
+    #[must_use]
+    pub const fn with_long_log(self) -> Self {
+        Self { log_kib: 11 << 10, ..self }
+    }
+
     fn format(self) -> FormatOptions {
         let mut format = format_options();
         format.small = true;
@@ -141,6 +147,9 @@ const SHARING: &[Shape] = &[LARGE_BLOCKS, SMALL_BLOCKS, LARGE_SECTORS];
 /// Those whose log wraps all the time.
 const SHORT: &[Shape] = &[SMALL_BLOCKS.with_short_log(), LARGE_BLOCKS.with_short_log()];
 
+/// Those that are full soon.
+const TIGHT: &[Shape] = &[LARGE_BLOCKS.with_long_log(), SMALL_BLOCKS.with_long_log(), PLAIN.with_long_log()];
+
 /// All of them.
 pub const SCENARIOS: &[Scenario] = &[
     scenario("overwrite", SHARING, scripts::shared_files, scripts::overwrite),
@@ -148,10 +157,10 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("append", ANY, scripts::few_files, scripts::append),
     scenario("truncate", ANY, scripts::few_files, scripts::truncate),
     scenario("names", ANY, scripts::few_files, scripts::names),
-    scenario("full", SHARING, scripts::nearly_full, scripts::full),
+    scenario("full", TIGHT, scripts::nearly_full, scripts::full),
     scenario("short-log", SHORT, scripts::shared_files, scripts::many_fsyncs),
     scenario("fragments", SHORT, scripts::fragmented, scripts::large_work),
-    scenario("reuse", ANY, scripts::nearly_full, scripts::reuse),
+    scenario("reuse", TIGHT, scripts::nearly_full, scripts::reuse),
     scenario("remap", SHARING, scripts::shared_files, scripts::remap),
     scenario("busy", SHARING, scripts::shared_files, scripts::busy),
     scenario("random", ANY, scripts::few_files, scripts::random),
