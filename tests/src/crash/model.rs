@@ -6,8 +6,9 @@
 //! of the file's own goes into it. So after a crash
 //!
 //! * the volume shows one step, not older than the last durable one and not younger than the operation under way;
-//! * a cell holds what was last put there before the last durable operation, or, sector by sector, anything that was
-//!   put there since. A cell that was never overwritten has one content only.
+//! * a cell holds what was last put there up to that step, for data is durable before a step is; or, sector by sector,
+//!   anything that was put there since, if it is the file's own: what others put there must never be seen in it. A cell
+//!   that was never overwritten has one content only.
 //!
 //! That no old data shows up, no hole where data was, no half of an overwrite of shared blocks, that a clone's source
 //! never changes: it all follows from these two.
@@ -91,6 +92,10 @@ pub struct Done {
 pub struct Content {
     /// The operation that wrote it back.
     pub op: usize,
+    /// The step that its writeback made.
+    pub step: usize,
+    /// The file that it was written to.
+    pub file: FileId,
     /// A whole fsblock.
     pub bytes: Arc<[u8]>,
 }
@@ -141,7 +146,7 @@ impl Model {
         assert!(self.memory.is_empty(), "everything is written back");
         let state = self.state().clone();
         for contents in &mut self.cells {
-            let last = contents.pop().map(|last| Content { op: 0, ..last });
+            let last = contents.pop().map(|last| Content { op: 0, step: 0, ..last });
             *contents = last.into_iter().collect();
         }
         self.steps.clear();
@@ -357,18 +362,20 @@ impl Model {
         let Some(Node::File(file)) = self.state().get(path) else { return };
         let mut file = Arc::clone(file);
         let Some(memory) = self.memory.remove(&file.id) else { return };
-        let op = self.op();
+        let (op, step) = (self.op(), self.steps.len());
         let inner = Arc::make_mut(&mut file);
+        let id = inner.id;
         let in_parts = (memory.blocks.len() > self.large_blocks).then_some(inner.id);
         for (block, bytes) in memory.blocks {
             let block = block as usize;
+            let content = Content { op, step, file: id, bytes };
             inner.cells.resize(inner.cells.len().max(block + 1), None);
             match inner.cells[block] {
-                Some(cell) if self.owners[cell] == 1 => self.cells[cell].push(Content { op, bytes }),
+                Some(cell) if self.owners[cell] == 1 => self.cells[cell].push(content),
                 old => {
                     self.disown(&[old]);
                     inner.cells[block] = Some(self.cells.len());
-                    self.cells.push(vec![Content { op, bytes }]);
+                    self.cells.push(vec![content]);
                     self.owners.push(1);
                 }
             }

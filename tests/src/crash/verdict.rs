@@ -7,7 +7,7 @@ use xfskit::volume::FileType;
 use xfskit::{Result, Volume};
 
 use super::driver::{child, stamp};
-use super::model::{Cell, File, Model, Node, Owned};
+use super::model::{Cell, File, FileId, Model, Node, Owned};
 use super::record::SECTOR_BYTES;
 use crate::fresh::try_content;
 use crate::tree::escape;
@@ -152,7 +152,8 @@ impl<'a> Verdict<'a> {
                         Some(Node::File(later)) => Some(later),
                         _ => None,
                     });
-                    self.compare_file(file, later, content).map_err(|text| format!("{told}: {text}"))?;
+                    self.compare_file(index, file, later, content)
+                        .map_err(|text| format!("{told}: {text}"))?;
                 }
                 _ => return Err(format!("{told}: {node:?} expected, {:?} found", seen.owned)),
             }
@@ -162,6 +163,7 @@ impl<'a> Verdict<'a> {
 
     fn compare_file(
         &self,
+        step: usize,
         file: &File,
         later: Option<&Arc<File>>,
         content: &[u8],
@@ -176,9 +178,10 @@ impl<'a> Verdict<'a> {
         }
         for (block, found) in content.chunks(block_bytes as usize).enumerate() {
             let cell = file.cells.get(block).copied().flatten();
-            let Err(text) = self.compare_block(cell, found) else { continue };
+            let Err(text) = self.compare_block(step, file.id, cell, found) else { continue };
             let is_later = later.is_some_and(|later| {
-                self.compare_block(later.cells.get(block).copied().flatten(), found).is_ok()
+                self.compare_block(step + 1, file.id, later.cells.get(block).copied().flatten(), found)
+                    .is_ok()
             });
             if !is_later {
                 return Err(format!("block {block}, {text}"));
@@ -187,8 +190,14 @@ impl<'a> Verdict<'a> {
         Ok(())
     }
 
-    /// Whether `found` may be in a cell.
-    fn compare_block(&self, cell: Option<Cell>, found: &[u8]) -> std::result::Result<(), String> {
+    /// Whether `found` may be in a cell of a file in a step.
+    fn compare_block(
+        &self,
+        step: usize,
+        file: FileId,
+        cell: Option<Cell>,
+        found: &[u8],
+    ) -> std::result::Result<(), String> {
         let Some(cell) = cell else {
             return match found.chunks(SECTOR_BYTES).position(|sector| sector.iter().any(|&byte| byte != 0)) {
                 None => Ok(()),
@@ -197,8 +206,10 @@ impl<'a> Verdict<'a> {
         };
         let contents = self.model.contents(cell);
         let end = contents.partition_point(|content| content.op <= self.begun);
-        let start = contents.partition_point(|content| content.op <= self.durable).saturating_sub(1);
-        let possible = &contents[start..end.max(start)];
+        let start = contents.partition_point(|content| content.step <= step).saturating_sub(1);
+        let (least, since) = contents[..end.max(start + 1)][start..].split_first().expect("one at least");
+        let own = since.iter().filter(|content| content.file == file);
+        let possible: Vec<_> = std::iter::once(least).chain(own).collect();
         if possible.iter().any(|content| content.bytes[..found.len()] == *found) {
             return Ok(());
         }
