@@ -25,6 +25,7 @@ pub mod fresh;
 pub mod fuzz;
 pub mod golden;
 pub mod lazy;
+pub mod log_cut;
 pub mod model;
 pub mod mutate;
 pub mod ops;

@@ -28,6 +28,8 @@ pub struct Turmoil {
     pub syncs: bool,
     /// Whether the log is flushed when the kernel is stopped.
     pub flush_log: bool,
+    /// Whether attributes get values that have blocks of their own. These don't go through the log.
+    pub large_attributes: bool,
     /// Bytes of a fsblock.
     pub block_bytes: u64,
 }
@@ -43,7 +45,10 @@ pub fn run(mount: Mount, turmoil: &Turmoil, seed: u64) {
             workers.push(scope.spawn(move || {
                 let _ = std::fs::create_dir_all(&root);
                 let rng = Rng::new(seed.wrapping_mul(31).wrapping_add(index));
-                Worker { root, rng, serial: 0, block: turmoil.block_bytes, orphans: Vec::new() }
+                let attribute_bytes: &[usize] =
+                    if turmoil.large_attributes { &[5, 40, 300, 3000, 20_000] } else { &[5, 40, 300] };
+                let (block, orphans) = (turmoil.block_bytes, Vec::new());
+                Worker { root, rng, serial: 0, block, attribute_bytes, orphans }
                     .work(turmoil.operations, stop)
             }));
         }
@@ -81,6 +86,7 @@ struct Worker {
     rng: Rng,
     serial: u64,
     block: u64,
+    attribute_bytes: &'static [usize],
     /// Files without a name that are still open.
     orphans: Vec<File>,
 }
@@ -173,7 +179,7 @@ impl Worker {
         if self.rng.chance(30) {
             return Ok(removexattr(&path, name.as_str())?);
         }
-        let len = *self.rng.pick(&[5, 40, 300, 3000, 20_000]);
+        let len = *self.rng.pick(self.attribute_bytes);
         let value = pattern(self.serial, 0, len);
         Ok(setxattr(&path, name.as_str(), &value, XattrFlags::empty())?)
     }
