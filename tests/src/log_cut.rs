@@ -35,7 +35,10 @@ pub fn records(log: &[u8]) -> Vec<usize> {
     };
     let sectors = log.chunks_exact(BB).enumerate();
     let is_record = |at: usize, sector: &[u8]| {
-        sector[..4] == MAGIC && word(sector, 4) == 1 && word(sector, 20) as usize == at && word(sector, 12) > 0
+        sector[..4] == MAGIC
+            && word(sector, 4) == 1
+            && word(sector, 20) as usize == at
+            && word(sector, 12) > 0
     };
     sectors.filter(|(at, sector)| is_record(*at, sector)).map(|(at, _)| at).collect()
 }

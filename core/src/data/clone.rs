@@ -3,7 +3,7 @@
 //! The rules of what may be cloned are those of Linux's FICLONE and FICLONERANGE.
 
 use super::file::Files;
-use super::truncate::release;
+use super::truncate::{cut_off, release};
 use super::write::{check_reserved, drop_behind_end, prepare_tail};
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Mistake, Result};
@@ -36,7 +36,7 @@ pub struct CloneRange {
 /// # Errors
 /// [`Error::Invalid`] where Linux answers EINVAL, EPERM or EISDIR; [`Error::Unsupported`] on volumes without
 /// reflink. Nothing has changed then. [`Error::NoSpace`] and those of the device: where so many extents are cloned that
-/// it took several transactions, the first part of the range may be cloned already.
+/// it took several transactions, the first part of what the target had before may be replaced already.
 pub fn clone_range(store: &mut Store, files: &mut Files, range: CloneRange, now: Timestamp) -> Result<()> {
     let geometry = store.geometry().clone();
     let Some(range) = check(store, &geometry, range)? else { return Ok(()) };
@@ -47,13 +47,16 @@ pub fn clone_range(store: &mut Store, files: &mut Files, range: CloneRange, now:
     }
     let mut next = Some(range.source_offset);
     while let Some(from) = next {
-        let mut tx = Transaction::new(store);
-        set_reflink(&mut tx, range.source)?;
-        set_reflink(&mut tx, range.target)?;
-        next = share_some(&mut tx, &geometry, &range, from)?;
-        finish_target(&mut tx, &range, next, now)?;
-        check_reserved(&mut tx, files)?;
-        tx.commit()?;
+        match step(store, files, &geometry, &range, from, now) {
+            Ok(later) => next = later,
+            Err(error) => {
+                // What earlier steps put behind the target's old end can be taken back.
+                if from > range.source_offset && range.target_offset >= target_size {
+                    let _ = cut_off(store, files, range.target, target_size, None, now);
+                }
+                return Err(error);
+            }
+        }
     }
 
     // Staging for blocks that are no longer there is of no use.
@@ -67,6 +70,25 @@ pub fn clone_range(store: &mut Store, files: &mut Files, range: CloneRange, now:
         release(store, dropped.values());
     }
     Ok(())
+}
+
+/// One transaction of a clone, from byte `from` of the source on. Returns where to go on.
+fn step(
+    store: &mut Store,
+    files: &Files,
+    geometry: &Geometry,
+    range: &CloneRange,
+    from: u64,
+    now: Timestamp,
+) -> Result<Option<u64>> {
+    let mut tx = Transaction::new(store);
+    set_reflink(&mut tx, range.source)?;
+    set_reflink(&mut tx, range.target)?;
+    let next = share_some(&mut tx, geometry, range, from)?;
+    finish_target(&mut tx, range, next, now)?;
+    check_reserved(&mut tx, files)?;
+    tx.commit()?;
+    Ok(next)
 }
 
 /// The range with its length filled in; `None` when there is nothing to do.

@@ -53,7 +53,7 @@ pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: 
 ///
 /// The first one sets the size: what is left behind the end when a later one fails is not seen, and goes the next time
 /// that the file is cut or grows.
-fn cut_off(
+pub(super) fn cut_off(
     store: &mut Store,
     files: &Files,
     ino: Ino,

@@ -124,9 +124,10 @@ impl Plan {
 ///
 /// # Errors
 /// Those of [`plan`].
-pub fn clear_stale(device: &mut dyn BlockDevice, geometry: &Geometry, head: Lsn) -> Result<()> {
+pub fn clear_stale(device: &mut dyn BlockDevice, geometry: &Geometry) -> Result<()> {
     let mut ring = Ring::new(device, geometry)?;
-    stale::clear(&mut ring, &Ends { head, tail: head, last: None })
+    let ends = find(&mut ring)?;
+    stale::clear(&mut ring, &ends)
 }
 
 #[cfg(test)]

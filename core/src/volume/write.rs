@@ -198,7 +198,7 @@ impl Volume {
     /// # Errors
     /// [`Mistake`] where Linux refuses FICLONERANGE; [`Error::Unsupported`] without reflink; those of the device;
     /// corruption. Nothing has changed then, unless so many extents are cloned that it took several transactions: then
-    /// the first part of the range may be cloned already.
+    /// the first part of what the target had before may be replaced already.
     pub fn clone_range(
         &mut self,
         source: Ino,

@@ -40,7 +40,9 @@ pub(super) fn clear(ring: &mut Ring<'_>, ends: &Ends) -> Result<()> {
     if is_clear {
         return Ok(());
     }
-    for (at, count, cycle) in parts {
+    // What went round the end first: without what stands before the end it would look like the end of a log that has
+    // a cycle missing.
+    for (at, count, cycle) in parts.into_iter().rev().filter(|&(_, count, _)| count > 0) {
         let mut bytes: Vec<u8> = Vec::with_capacity(count as usize * BB);
         for block in at..at + count {
             let header = blank(ring, Lsn::new(cycle, block), tail);
@@ -48,11 +50,10 @@ pub(super) fn clear(ring: &mut Ring<'_>, ends: &Ends) -> Result<()> {
             bytes.resize(start + BB, 0);
             put(&mut bytes, start, header.as_bytes());
         }
-        if !bytes.is_empty() {
-            ring.write(at, &bytes)?;
-        }
+        ring.write(at, &bytes)?;
+        ring.flush()?;
     }
-    ring.flush()
+    Ok(())
 }
 
 /// The header of a record without contents.

@@ -68,7 +68,7 @@ impl Store {
         let Some(log) = &self.log else { return Ok(()) };
         if !self.ahead_is_clear {
             // Here, where the device may say that it must be asked again, and only for volumes that change.
-            recovery::clear_stale(&mut *self.device, &self.geometry, log.head())?;
+            recovery::clear_stale(&mut *self.device, &self.geometry)?;
             self.ahead_is_clear = true;
         }
         let len = log.len_bytes();
