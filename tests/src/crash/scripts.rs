@@ -49,6 +49,16 @@ fn clone_file(driver: &mut Driver, source: &str, target: &str) -> Done {
     driver.op(Op::CloneFile { source: bytes(source), target: bytes(target) })
 }
 
+fn clone_range(driver: &mut Driver, source: &str, from: u64, target: &str, to: u64, len: u64) -> Done {
+    driver.op(Op::CloneRange {
+        source: bytes(source),
+        from_bytes: from,
+        target: bytes(target),
+        to_bytes: to,
+        len_bytes: len,
+    })
+}
+
 fn statfs(driver: &mut Driver) -> Option<StatFs> {
     driver.volume().and_then(|volume| volume.statfs().ok())
 }
@@ -76,15 +86,20 @@ pub(super) fn few_files(driver: &mut Driver, rng: &mut Rng) -> Done {
     driver.op(Op::Sync)
 }
 
-/// Files that share their blocks, in whole and in part.
+/// Files that share their blocks, in pairs and, in part, three together.
 pub(super) fn shared_files(driver: &mut Driver, rng: &mut Rng) -> Done {
-    create(driver, "/a")?;
-    driver.write(b"/a", 0, rng.range(10, 20) as usize * 4096 + rng.below(2) as usize * 777)?;
-    for path in &FILES[1..] {
-        create(driver, path)?;
-        clone_file(driver, "/a", path)?;
+    for (source, clone) in [("/a", "/b"), ("/c", "/d")] {
+        create(driver, source)?;
+        driver.write(
+            source.as_bytes(),
+            0,
+            rng.range(10, 20) as usize * 4096 + rng.below(2) as usize * 777,
+        )?;
+        create(driver, clone)?;
+        clone_file(driver, source, clone)?;
     }
-    driver.write(b"/d", 8192, 9000)?;
+    clone_range(driver, "/a", 0, "/d", 8192, 8192)?;
+    driver.write(b"/d", 20_480, 9000)?;
     driver.op(Op::Sync)
 }
 
@@ -112,13 +127,7 @@ pub(super) fn clones(driver: &mut Driver, rng: &mut Rng) -> Done {
             let size = driver.model.size(source.as_bytes());
             let len_bytes = rng.range(1, 6) * 4096;
             if from + len_bytes <= size {
-                driver.op(Op::CloneRange {
-                    source: bytes(source),
-                    from_bytes: from,
-                    target: bytes(target),
-                    to_bytes: to,
-                    len_bytes,
-                })?;
+                clone_range(driver, source, from, target, to, len_bytes)?;
             }
         } else {
             driver.write(target.as_bytes(), rng.below(16) * 4096, rng.range(1, 9000) as usize)?;
@@ -390,19 +399,19 @@ pub(super) fn busy(driver: &mut Driver, _: &mut Rng) -> Done {
         driver.write(path.as_bytes(), 0, 100_000)?;
         driver.op(Op::Writeback { path: bytes(path) })
     };
+    // One of two that share a block moves away; the other one is written to. After a crash they share it again.
+    for path in ["/b", "/a"] {
+        driver.write(path.as_bytes(), 16_384, 8192)?;
+        driver.op(Op::Writeback { path: bytes(path) })?;
+    }
+    driver.op(Op::Sync)?;
     unlink(driver, "/a")?;
     new_file(driver, "/m")?;
     driver.op(Op::Sync)?;
     truncate_to(driver, "/b", 0)?;
     new_file(driver, "/n")?;
     driver.op(Op::Sync)?;
-    driver.op(Op::CloneRange {
-        source: bytes("/m"),
-        from_bytes: 0,
-        target: bytes("/c"),
-        to_bytes: 0,
-        len_bytes: 90_112,
-    })?;
+    clone_range(driver, "/m", 0, "/c", 0, 90_112)?;
     new_file(driver, "/o")?;
     driver.op(Op::Sync)?;
     // The last one to share the blocks gives them up.

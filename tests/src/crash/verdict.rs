@@ -118,10 +118,10 @@ impl<'a> Verdict<'a> {
                 Err(text) => complaints.push(format!("  step {index} of {first}..={last}: {text}")),
             }
         }
-        // A complaint about contents is about the step that the names tell; the others are noise.
-        let is_close = |text: &&String| text.contains("sector");
-        let close: Vec<String> = complaints.iter().filter(is_close).take(3).cloned().collect();
-        let told = if close.is_empty() { complaints.into_iter().take(4).collect() } else { close };
+        // The last two steps, and those whose names are right: the other complaints are noise.
+        let is_told = |(index, text): &(usize, String)| *index < 2 || text.contains("sector");
+        let told: Vec<String> =
+            complaints.into_iter().enumerate().filter(is_told).map(|(_, text)| text).take(4).collect();
         let (durable, begun) = (&self.model.ops()[self.durable], &self.model.ops()[self.begun]);
         Err(format!(
             "what is there was never to be there; durable up to operation {} ({}), begun up to {} ({}):\n{}",
