@@ -56,8 +56,14 @@ pub(crate) fn find(ring: &mut Ring<'_>) -> Result<Ends> {
         let head = Lsn::new(1, 0);
         return Ok(Ends { head, tail: head, last: None });
     }
-    // When all blocks are of one cycle the head stands behind the last of them.
-    let end = if first == last { ring.len_bb() } else { end_of_cycle(ring, first)? };
+    let end = match last {
+        // Blocks of the next cycle at the start of a log that was never written to its end are of a record that would
+        // have been the first to go around, and did not land whole.
+        0 => end_of(ring, |cycle| cycle != 0)?,
+        // When all blocks are of one cycle the head stands behind the last of them.
+        _ if first == last => ring.len_bb(),
+        _ => end_of(ring, |cycle| cycle == first)?,
+    };
     if let Some(ends) = unmounted(ring, end)? {
         return Ok(ends);
     }
@@ -70,12 +76,12 @@ pub(crate) fn find(ring: &mut Ring<'_>) -> Result<Ends> {
     }
 }
 
-/// First block that is not of cycle `cycle`, which block 0 is of and the last block is not.
-fn end_of_cycle(ring: &mut Ring<'_>, cycle: u32) -> Result<u32> {
+/// First block of a cycle that is not wanted, where that of block 0 is and that of the last block is not.
+fn end_of(ring: &mut Ring<'_>, is_wanted: impl Fn(u32) -> bool) -> Result<u32> {
     let (mut low, mut high) = (0, ring.len_bb() - 1);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        if ring.cycle(middle)? == cycle { low = middle } else { high = middle }
+        if is_wanted(ring.cycle(middle)?) { low = middle } else { high = middle }
     }
     Ok(high)
 }
