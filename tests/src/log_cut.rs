@@ -3,11 +3,14 @@
 //! That is such a state as long as Linux put nothing in place in between, which it does only after seconds. Only logs that
 //! have never gone round are cut.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use xfskit::device::{BlockDevice, FileDevice, OverlayDevice};
 use xfskit::geometry::Geometry;
+use xfskit::journal::recovery::plan;
 
 const BB: usize = 512;
 const MAGIC: [u8; 4] = [0xfe, 0xed, 0xba, 0xbe];
@@ -50,4 +53,29 @@ pub fn cut(image: &Path, geometry: &Geometry, block: usize) {
     let from = block * BB;
     let zeros = vec![0; len - from];
     file.write_all_at(&zeros, start + from as u64).expect("write the log");
+}
+
+/// Where the log of an image can be cut, by the kinds of intents that are open then; 0 stands for none.
+pub fn cuts_by_intent(image: &Path, geometry: &Geometry) -> BTreeMap<u16, Vec<usize>> {
+    let log = log_of(image, geometry);
+    let (start, _) = place(geometry);
+    let file = File::open(image).expect("open the image");
+    let base = FileDevice::new(file, true).expect("length of the image");
+    let mut device = OverlayDevice::new(Box::new(base));
+    let mut found: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    let mut end = log.len();
+    // From the end on, so that each cut is one more of the same log.
+    for block in records(&log).into_iter().skip(1).rev() {
+        let from = block * BB;
+        device.write_at(start + from as u64, &vec![0; end - from]).expect("in memory");
+        end = from;
+        let Ok(plan) = plan(&mut device, geometry) else { continue };
+        if plan.intents().is_empty() {
+            found.entry(0).or_default().push(block);
+        }
+        for intent in plan.intents() {
+            found.entry(intent.kind).or_default().push(block);
+        }
+    }
+    found
 }

@@ -72,7 +72,8 @@ pub fn run(mount: Mount, turmoil: &Turmoil, seed: u64) {
     mount.unmount();
 }
 
-fn sync_on(path: &Path, stop: &AtomicBool) {
+/// Syncs the volume over and over until it is told to stop.
+pub fn sync_on(path: &Path, stop: &AtomicBool) {
     let Ok(file) = File::open(path) else { return };
     while !stop.load(Ordering::Relaxed) {
         if rustix::fs::syncfs(&file).is_err() {

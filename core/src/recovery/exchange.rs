@@ -1,6 +1,7 @@
 //! Finishing an exchange of mappings between two files (XMI).
 //!
 //! The log has what is left of it: each step of Linux writes down the rest anew. Reference counts stay, the owners change.
+//! The new sizes are always set; Linux 6.18 sets them with each mapping, and so forgets them where both files end in holes.
 //!
 //! Source: "File Mapping Exchange Intent".
 

@@ -62,7 +62,7 @@ impl Replay<'_> {
         } else if is_piece(item, self.geometry.dir_blocksize()) {
             self.piece(item, &mut bytes, lsn);
         } else {
-            if self.is_newer(item.daddr, &bytes, lsn) {
+            if self.is_newer(item.daddr, &bytes, lsn)? {
                 return Ok(false);
             }
             apply(item, &mut bytes);
@@ -77,18 +77,31 @@ impl Replay<'_> {
     }
 
     /// Whether a whole block of this volume lies there, changed later than at `lsn`.
-    fn is_newer(&self, daddr: Daddr, bytes: &[u8], lsn: Lsn) -> bool {
-        let Some(kind) = BlockKind::of(bytes) else { return false };
+    fn is_newer(&self, daddr: Daddr, bytes: &[u8], lsn: Lsn) -> Result<bool> {
+        let Some(kind) = BlockKind::of(bytes) else { return Ok(false) };
         // Inodes in a cluster have LSNs of their own; remote values are not logged at all.
         if matches!(kind, BlockKind::Inode | BlockKind::AttrRemote) {
-            return false;
+            return Ok(false);
         }
         let stored = header::lsn(kind, bytes);
-        stored.0 != 0
-            && !stored.is_null()
-            && stored > lsn
-            && header::verify_identity(kind, bytes, &self.identity(daddr)).is_ok()
-            && header::has_crc(kind, bytes)
+        let is_whole = header::verify_identity(kind, bytes, &self.identity(daddr)).is_ok()
+            && (stored <= lsn || header::has_crc(kind, bytes));
+        if !is_whole {
+            return Ok(false);
+        }
+        self.is_later(stored, lsn, Place::daddr(daddr))
+    }
+
+    /// Whether an LSN on disk is later than `lsn`. One that the log has not come to yet says that its end is missing.
+    pub(super) fn is_later(&self, stored: Lsn, lsn: Lsn, place: Place) -> Result<bool> {
+        if stored.0 == 0 || stored.is_null() {
+            return Ok(false);
+        }
+        if stored >= self.head {
+            let problem = Problem::Rule("metadata is newer than the log: the end of the log is lost");
+            return Err(Error::corrupt("log", place, problem));
+        }
+        Ok(stored > lsn)
     }
 
     /// Checks what a block became, and gives it LSN and checksum.

@@ -53,6 +53,11 @@ impl Ends {
 pub(crate) fn find(ring: &mut Ring<'_>) -> Result<Ends> {
     let (first, last) = (ring.cycle(0)?, ring.cycle(ring.len_bb() - 1)?);
     if first == 0 {
+        // One block of zeros does not make a log of zeros.
+        let start = ring.read(0, CHUNK_BB.min(ring.len_bb()))?;
+        if last != 0 || start.chunks_exact(BB).any(|sector| cycle_of(sector) != 0) {
+            return Err(ring.broken(0, "the first block of the log is lost"));
+        }
         let head = Lsn::new(1, 0);
         return Ok(Ends { head, tail: head, last: None });
     }
@@ -67,7 +72,9 @@ pub(crate) fn find(ring: &mut Ring<'_>) -> Result<Ends> {
     if let Some(ends) = unmounted(ring, end)? {
         return Ok(ends);
     }
-    let end = first_hole(ring, end, last.wrapping_sub(u32::from(first == last)))?;
+    let hole = first_hole(ring, end, last.wrapping_sub(u32::from(first == last)))?;
+    check_landed(ring, hole, end)?;
+    let end = hole;
     let end = whole_record(ring, end)?;
     let end = untorn(ring, end)?;
     match unmounted(ring, end)? {
@@ -114,6 +121,18 @@ fn first_hole(ring: &mut Ring<'_>, end: u32, old_cycle: u32) -> Result<u32> {
     }
     let start = end.saturating_sub(scan);
     Ok(first_of_cycle(ring, start, end, old_cycle)?.unwrap_or(end))
+}
+
+/// Refuses a hole with more records behind it than can have been on their way: it is damage, and they are still needed.
+fn check_landed(ring: &mut Ring<'_>, hole: u32, end: u32) -> Result<()> {
+    let count = ring.distance(hole % ring.len_bb(), end % ring.len_bb());
+    let bytes = ring.read(hole % ring.len_bb(), count)?;
+    let places = (0..count).map(|step| ring.forward(hole % ring.len_bb(), step));
+    let landed = places.zip(bytes.chunks_exact(BB)).filter_map(|(at, sector)| header_in(sector, at));
+    if landed.filter(|header| header.len.get() > 0).count() > IN_FLIGHT {
+        return Err(ring.broken(hole % ring.len_bb(), "a block in the middle of the log is lost"));
+    }
+    Ok(())
 }
 
 fn first_of_cycle(ring: &mut Ring<'_>, from: u32, to: u32, cycle: u32) -> Result<Option<u32>> {

@@ -46,10 +46,10 @@ impl Replay<'_> {
             let problem = Problem::Rule("no inode where the log changes one");
             return Err(Error::corrupt("inode", Place::ino(ino), problem));
         }
-        let stored = Lsn(old.lsn.get());
-        let is_newer = stored.0 != 0 && !stored.is_null() && stored > lsn;
+        let is_whole = header::has_crc(BlockKind::Inode, &bytes);
+        let is_newer = is_whole && self.is_later(Lsn(old.lsn.get()), lsn, Place::ino(ino))?;
         // The same LSN is no reason to skip: several checkpoints may start in one record.
-        let replayed = !(is_newer && header::has_crc(BlockKind::Inode, &bytes));
+        let replayed = !is_newer;
         if replayed {
             write_core(item, &old, lsn, &mut bytes);
             write_forks(item, &mut bytes)?;

@@ -21,8 +21,9 @@ use super::pages::Pages;
 use super::record::Records;
 use super::ring::Ring;
 use crate::device::BlockDevice;
-use crate::error::Result;
+use crate::error::{Place, Result};
 use crate::format::log_item::Icreate;
+use crate::format::{BlockKind, header};
 use crate::geometry::Geometry;
 use crate::units::{AgBlock, AgNumber, Daddr, Lsn};
 
@@ -175,6 +176,8 @@ impl Limits<'_> {
 /// The second pass.
 pub(super) struct Replay<'g> {
     pub(super) geometry: &'g Geometry,
+    /// Where the log ends.
+    pub(super) head: Lsn,
     pub(super) pages: Pages,
     cancelled: Cancelled,
     /// Pieces of scattered directory blocks, whose checksums are still to be mended.
@@ -194,6 +197,7 @@ pub(super) fn replay(
 ) -> Result<(Replayed, Vec<Piece>)> {
     let mut replay = Replay {
         geometry,
+        head: ends.head,
         pages: Pages::default(),
         cancelled,
         pieces: BTreeMap::new(),
@@ -207,12 +211,28 @@ pub(super) fn replay(
         }
         Ok(())
     })?;
+    replay.check_headers(ring.device())?;
     replay.pages.flush(ring.device())?;
     replay.replayed.records = records;
     Ok((replay.replayed, replay.pieces.into_values().collect()))
 }
 
 impl Replay<'_> {
+    /// Refuses a volume whose AGs are newer than the end of the log: there was more of it once.
+    fn check_headers(&mut self, device: &mut dyn BlockDevice) -> Result<()> {
+        let sectsize = self.geometry.sectsize as usize;
+        for ag in self.geometry.ags() {
+            for (sector, kind) in [(1, BlockKind::Agf), (2, BlockKind::Agi), (3, BlockKind::Agfl)] {
+                let daddr = self.geometry.ag_sector(ag, sector);
+                let bytes = self.pages.read(device, daddr.0 << 9, sectsize)?;
+                if kind.has_magic(&bytes) && header::has_crc(kind, &bytes) {
+                    self.is_later(header::lsn(kind, &bytes), self.head, Place::daddr(daddr))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn checkpoint(&mut self, device: &mut dyn BlockDevice, checkpoint: &Checkpoint) -> Result<()> {
         let lsn = checkpoint.lsn;
         let items = items(checkpoint, self.geometry)?;
