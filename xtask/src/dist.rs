@@ -9,6 +9,16 @@ use crate::{run, workspace};
 /// What the wasm file may weigh at most.
 const WASM_LIMIT_BYTES: u64 = 1_500_000;
 
+/// What rustc uses of wasm beyond its first version, which wasm-opt wants to be told.
+const WASM_FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-sign-ext",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-multivalue",
+    "--enable-reference-types",
+];
+
 /// Builds both.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
     report.section("dist");
@@ -39,7 +49,12 @@ pub(crate) fn wasm(report: &mut Report) -> Result<()> {
             "xfskit-cli",
         ]);
         run::logged(&mut build, "build-wasm")?;
-        let bytes = place(&workspace::target().join("wasm32-wasip1/dist-wasm/xfskit.wasm"), "xfskit.wasm")?;
+        let built = workspace::target().join("wasm32-wasip1/dist-wasm/xfskit.wasm");
+        let smaller = built.with_extension("opt.wasm");
+        let mut shrink = run::command("wasm-opt");
+        shrink.args(["-Oz", "--strip-producers"]).args(WASM_FEATURES).arg(&built).arg("-o").arg(&smaller);
+        run::logged(&mut shrink, "wasm-opt")?;
+        let bytes = place(&smaller, "xfskit.wasm")?;
         if bytes > WASM_LIMIT_BYTES {
             let (is, limit) = (megabytes(bytes), megabytes(WASM_LIMIT_BYTES));
             return failure(format!("dist/xfskit.wasm has grown to {is}; it may take {limit}"));

@@ -3,6 +3,7 @@
 mod debian;
 mod deny;
 mod targets;
+mod wasm_opt;
 mod wasmtime;
 mod xfsprogs;
 
@@ -31,6 +32,7 @@ pub(crate) fn run(report: &mut Report, purpose: For) -> Result<()> {
         report
             .step("a current xfsprogs beside Debian's (about 1 minute, 430 MB, once)", xfsprogs::install)?;
     }
+    report.step("wasm-opt", wasm_opt::install)?;
     report.step("wasmtime (about 8 minutes, once)", wasmtime::install)?;
     if purpose == For::Tests {
         report.step("cargo-deny (about 5 minutes, once)", deny::install)?;
@@ -40,7 +42,8 @@ pub(crate) fn run(report: &mut Report, purpose: For) -> Result<()> {
 
 /// Only what a build of both commands needs.
 pub(crate) fn targets_only(report: &mut Report) -> Result<()> {
-    report.step("rustup targets", || install_targets(For::Demo))
+    report.step("rustup targets", || install_targets(For::Demo))?;
+    report.step("wasm-opt", wasm_opt::install)
 }
 
 /// Adds the rustup targets that `purpose` builds for.

@@ -9,10 +9,15 @@ const PACKAGES: [&str; 7] = ["acl", "attr", "debootstrap", "mount", "time", "xfs
 
 /// Installs the missing ones by apt-get, where that is possible.
 pub(crate) fn install() -> Result<Outcome> {
+    install_all(&PACKAGES)
+}
+
+/// Installs those of `packages` that are missing by apt-get, where that is possible.
+pub(super) fn install_all(packages: &[&'static str]) -> Result<Outcome> {
     if run::found("dpkg-query").is_none() || run::found("apt-get").is_none() {
-        return Ok(Outcome::skipped(format!("no apt-get here; wanted are {}", PACKAGES.join(", "))));
+        return Ok(Outcome::skipped(format!("no apt-get here; wanted are {}", packages.join(", "))));
     }
-    let missing: Vec<_> = PACKAGES.into_iter().filter(|name| !is_installed(name)).collect();
+    let missing: Vec<_> = packages.iter().copied().filter(|name| !is_installed(name)).collect();
     if missing.is_empty() {
         return Ok(Outcome::already());
     }
