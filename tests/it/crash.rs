@@ -25,16 +25,16 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    overwrites_of_shared_blocks: "overwrite", 3, 6000;
-    clones_over_each_other: "clones", 3, 6000;
-    appends: "append", 4, 6000;
-    truncates: "truncate", 4, 6000;
-    growing_directories: "names", 4, 6000;
-    full_volumes: "full", 3, 3000;
-    logs_that_wrap: "short-log", 2, 6000;
-    large_operations: "fragments", 2, 2000;
-    space_that_is_used_again: "reuse", 4, 4000;
-    anything: "random", 8, 10000;
+    overwrites_of_shared_blocks: "overwrite", 9, 9000;
+    clones_over_each_other: "clones", 9, 9000;
+    appends: "append", 8, 8000;
+    truncates: "truncate", 8, 8000;
+    growing_directories: "names", 8, 8000;
+    full_volumes: "full", 6, 6000;
+    logs_that_wrap: "short-log", 6, 9000;
+    large_operations: "fragments", 4, 4000;
+    space_that_is_used_again: "reuse", 6, 6000;
+    anything: "random", 16, 16000;
 }
 
 /// Every subset of the writes between flushes, on every kind of volume.
