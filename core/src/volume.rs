@@ -2,6 +2,7 @@
 //!
 //! All names and paths are bytes. Calls take inode numbers ([`Ino`]); [`Volume::resolve`] turns a path into one.
 
+pub mod log;
 mod names;
 mod open;
 mod path;

@@ -13,6 +13,7 @@
 
 mod buffer;
 mod checkpoint;
+mod dump;
 mod ends;
 mod inode;
 mod intent;
@@ -23,6 +24,9 @@ mod replay;
 mod ring;
 mod stale;
 
+pub use dump::{
+    BufferEntry, CreateEntry, Entry, InodeEntry, ItemEntry, RecordEntry, TransactionEntry, dump, ends,
+};
 pub use intent::{AttrWork, Intent, Work, attr_op};
 pub use replay::{Piece, Replayed};
 

@@ -64,7 +64,8 @@ impl Policy {
     fn look_at_log(&mut self, store: &Store, log: &LogOutcome) {
         if let Some(reason) = log.refusal() {
             self.has_stale_counters = true;
-            self.warn(reason);
+            self.warnings.push(format!("{reason}; opened read-only, {}", log.consequence()));
+            self.refuse(reason);
         }
         self.warnings.extend(log.warnings());
         if store.geometry().logstart.is_null() {

@@ -132,6 +132,14 @@ impl LogOutcome {
         }
     }
 
+    /// What a refusal means for whoever reads the volume.
+    pub(super) fn consequence(&self) -> &'static str {
+        match self {
+            Self::Unfinished { .. } => "without finishing what the log left open",
+            _ => "without the changes that are only in the log",
+        }
+    }
+
     /// Whether the volume in memory is not the one on the device.
     pub(super) fn is_in_memory(&self) -> bool {
         matches!(self, Self::InMemory(_) | Self::Unfinished { in_memory: true, .. })
@@ -158,10 +166,8 @@ impl LogOutcome {
                 );
                 core::iter::once(line).chain(report.warnings.iter().cloned()).collect()
             }
-            Self::Unfinished { .. } => {
-                alloc::vec![String::from("the log was replayed, but what it left open could not be finished")]
-            }
-            Self::LeftAlone(_) => alloc::vec![String::from("changes that are only in the log are not seen")],
+            // Told together with the reason.
+            Self::Unfinished { .. } | Self::LeftAlone(_) => Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod failures;
 mod full;
 mod journal;
+mod log;
 mod many;
 mod pipeline;
 mod shapes;

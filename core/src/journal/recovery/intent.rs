@@ -111,6 +111,19 @@ impl Intent {
         };
         Ok(Self { kind, id, lsn, work })
     }
+
+    /// Name of its type.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self.work {
+            Work::Free(_) => "EFI",
+            Work::Rmap(_) => "RUI",
+            Work::Refcount(_) => "CUI",
+            Work::Bmap(_) => "BUI",
+            Work::Attr(_) => "ATTRI",
+            Work::Exchange(_) => "XMI",
+        }
+    }
 }
 
 fn head<'b>(name: &'static str, bytes: &'b [u8]) -> Result<(ExtentsFormat, &'b [u8], usize)> {
