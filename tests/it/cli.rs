@@ -15,7 +15,8 @@ fn help_names_every_command() {
     let text = cli.text(&["--help"]);
     for name in [
         "mkfs", "info", "ls", "tree", "stat", "cat", "cp", "write", "mkdir", "rm", "rmdir", "readlink",
-        "touch", "truncate", "chmod", "chown", "getfattr", "extents", "df", "du", "export", "check",
+        "touch", "truncate", "chmod", "chown", "getfattr", "extents", "df", "du", "export", "check", "log",
+        "recover",
     ] {
         assert!(text.split_whitespace().any(|word| word == name), "{name} is missing in:\n{text}");
         assert!(!cli.ok(&[name, "--help"]).is_empty());
@@ -187,6 +188,8 @@ fn listings_come_as_json() {
         &["du", "disk.img:/files"],
         &["info", "disk.img"],
         &["check", "disk.img"],
+        &["log", "disk.img"],
+        &["recover", "disk.img"],
     ] {
         let mut with_json = args.to_vec();
         with_json.push("--json");

@@ -3,6 +3,7 @@
 mod check;
 mod cli;
 mod cli_cp;
+mod cli_log;
 mod crash;
 mod crash_linux;
 mod export;

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::{
-    attributes, cat, check, cp, directories, export, extents, getfattr, info, ls, mkfs, rm, stat, tree,
-    usage, write,
+    attributes, cat, check, cp, directories, export, extents, getfattr, info, log, ls, mkfs, recover, rm,
+    stat, tree, usage, write,
 };
 
 const ABOUT: &str = "Make, read, edit, clone in and check XFS images without mounting them";
@@ -16,8 +16,8 @@ Addresses are as in scp: IMAGE:PATH, with an absolute PATH, is inside an
 image; IMAGE: is its root directory; a path without a colon in front of a
 slash is the host's. Times are shown in UTC.
 
-With --json, info, ls, tree, stat, getfattr, extents, df, du and check print
-one JSON document. Names in it are UTF-8; other bytes are written as \\xHH and
+With --json, info, ls, tree, stat, getfattr, extents, df, du, check, log and
+recover print one JSON document. Names in it are UTF-8; other bytes are written as \\xHH and
 a backslash as \\\\, so that nothing is lost.
 
 Examples:
@@ -94,6 +94,10 @@ pub(crate) enum Command {
     Export(export::Args),
     /// Look for damage, without changing anything
     Check(check::Args),
+    /// Show the state of the log, and what is in it
+    Log(log::Args),
+    /// Replay a dirty log and finish what it left open
+    Recover(recover::Args),
 }
 
 impl Command {
@@ -125,6 +129,8 @@ impl Command {
             Self::Du(args) => usage::du(&args, session),
             Self::Export(args) => export::run(&args, session),
             Self::Check(args) => check::run(&args, session),
+            Self::Log(args) => log::run(&args, session),
+            Self::Recover(args) => recover::run(&args, session),
         }
     }
 
@@ -140,6 +146,8 @@ impl Command {
                 | Self::Df(_)
                 | Self::Du(_)
                 | Self::Check(_)
+                | Self::Log(_)
+                | Self::Recover(_)
         )
     }
 }

@@ -41,31 +41,42 @@ pub(crate) struct Image {
 impl Image {
     /// Opens an image, says what the volume warns of, and refuses at once to change what is read-only.
     pub(crate) fn open(path: &Path, access: Access, session: &mut Session) -> Result<Self, Failure> {
+        let image = Self::open_silently(path, access, session)?;
+        for warning in image.volume.warnings() {
+            session.warn(&image.name, warning);
+        }
+        image.refuse_changes()?;
+        Ok(image)
+    }
+
+    /// Like [`Image::open`], for who tells by itself what was found: warnings are left to the caller.
+    pub(crate) fn open_quietly(path: &Path, access: Access, session: &mut Session) -> Result<Self, Failure> {
+        let image = Self::open_silently(path, access, session)?;
+        image.refuse_changes()?;
+        Ok(image)
+    }
+
+    fn open_silently(path: &Path, access: Access, session: &Session) -> Result<Self, Failure> {
         let name = show_path(path);
         if access == Access::Write && session.read_only {
             return Err(Failure::new(name, "", "volume is read-only: --read-only was given"));
         }
-        let file = open_file(path, access).map_err(|error| Failure::io(&name, "cannot open", &error))?;
-        lock(&file, access).map_err(|why| Failure::new(&name, "cannot lock", why))?;
-        let is_read_only = access == Access::Read;
-        let device =
-            FileDevice::new(file, is_read_only).map_err(|error| Failure::io(&name, "cannot open", &error))?;
+        let device = device(path, access)?;
         let mut options = xfskit::volume::OpenOptions::default();
-        options.read_only = is_read_only;
-        let mut volume = Volume::open(Box::new(device), &options).map_err(|error| match error {
-            Error::Corrupt(corruption) => Failure::Corrupt { image: name.clone(), corruption },
-            error => Failure::new(&name, "cannot open volume", error),
-        })?;
+        options.read_only = access == Access::Read;
+        let mut volume =
+            Volume::open(Box::new(device), &options).map_err(|error| cannot_open(&name, error))?;
         volume.set_time(host::now());
-        for warning in volume.warnings() {
-            session.warn(&name, warning);
-        }
-        if access == Access::Write
-            && let Some(reason) = volume.read_only_reason()
-        {
-            return Err(Failure::new(name, "", format!("volume is read-only: {reason}")));
-        }
         Ok(Self { volume, path: path.to_owned(), name, access })
+    }
+
+    fn refuse_changes(&self) -> Result<(), Failure> {
+        match self.volume.read_only_reason() {
+            Some(reason) if self.access == Access::Write => {
+                Err(Failure::new(&self.name, "", format!("volume is read-only: {reason}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes everything durable.
@@ -192,6 +203,23 @@ pub(crate) fn is_same_path(one: &Path, other: &Path) -> bool {
     match (std::fs::metadata(one), std::fs::metadata(other)) {
         (Ok(one), Ok(other)) => host::is_same_file(&one, &other),
         _ => false,
+    }
+}
+
+/// The device that an image is, locked against a second writer.
+pub(crate) fn device(path: &Path, access: Access) -> Result<FileDevice, Failure> {
+    let name = show_path(path);
+    let file = open_file(path, access).map_err(|error| Failure::io(&name, "cannot open", &error))?;
+    lock(&file, access).map_err(|why| Failure::new(&name, "cannot lock", why))?;
+    let is_read_only = access == Access::Read;
+    FileDevice::new(file, is_read_only).map_err(|error| Failure::io(&name, "cannot open", &error))
+}
+
+/// A volume could not be opened.
+pub(crate) fn cannot_open(image: &str, error: Error) -> Failure {
+    match error {
+        Error::Corrupt(corruption) => Failure::Corrupt { image: image.to_owned(), corruption },
+        error => Failure::new(image, "cannot open volume", error),
     }
 }
 

@@ -63,6 +63,9 @@ struct JsonLog {
     sunit_bytes: u32,
     version: u32,
     state: &'static str,
+    /// Transactions that wait for replay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transactions: Option<u64>,
 }
 
 /// Carries it out.
@@ -118,22 +121,31 @@ fn log_line(image: &Image, g: &Geometry) -> String {
         return format!("external, {length}");
     }
     let (ag, agblock) = g.split(g.logstart);
-    format!("{length} at AG {ag} block {agblock}, {}", log_state(image))
+    let state = match log_state(image) {
+        (state, Some(count)) => format!("{state}: {} to replay", crate::log::count(count, "transaction")),
+        (state, None) => state.to_owned(),
+    };
+    format!("{length} at AG {ag} block {agblock}, {state}")
 }
 
-fn log_state(image: &Image) -> &'static str {
-    if image.volume.geometry().logstart.is_null() {
-        return "unknown";
+/// State of the log, and how many transactions it has to replay where that is known.
+fn log_state(image: &Image) -> (&'static str, Option<u64>) {
+    let volume = &image.volume;
+    if volume.geometry().logstart.is_null() {
+        return ("unknown", None);
     }
-    if image.volume.warnings().iter().any(|warning| warning.starts_with("dirty log")) {
-        "dirty"
-    } else {
-        "clean"
+    if let Some(report) = volume.recovered() {
+        return ("dirty", Some(report.replayed.checkpoints));
     }
+    if volume.read_only_reason().is_some_and(|reason| reason.starts_with("dirty log")) {
+        return ("dirty", None);
+    }
+    ("clean", None)
 }
 
 fn json(image: &Image, statfs: &StatFs) -> JsonInfo {
     let g = image.volume.geometry();
+    let (state, transactions) = log_state(image);
     let log_at = (!g.logstart.is_null()).then(|| g.split(g.logstart));
     JsonInfo {
         image: image.name().to_owned(),
@@ -152,7 +164,8 @@ fn json(image: &Image, statfs: &StatFs) -> JsonInfo {
             agblock: log_at.map(|(_, agblock)| agblock.0),
             sunit_bytes: g.logsunit_bytes,
             version: 2,
-            state: log_state(image),
+            state,
+            transactions,
         },
         rtblocks: g.rblocks,
         stripe_unit_fsblocks: g.stripe_unit,
