@@ -146,6 +146,7 @@ impl Store {
         if log.footprint_bytes(regions.payload_bytes()) > log.free_bytes() {
             return Err(Error::unsupported("checkpoint that is too large for the volume's log"));
         }
+        log.note_checkpoint(regions.payload_bytes());
         let tail = self.oldest;
         let start = checkpoint::write(log, &mut *self.device, &regions, self.tid, tail)?;
         log.flush(&mut *self.device)?;

@@ -57,7 +57,7 @@ fn the_log_goes_round_and_round() {
     };
     let root = volume.root();
     let file = volume.create(root, b"file", &FILE).expect("create");
-    for n in 0..4000_u64 {
+    for n in 0..8000_u64 {
         volume.write(file, n % 64 * 4096, &pattern(n as u8, 4096)).expect("write");
         volume.truncate(file, (n % 64 + 1) * 4096).expect("truncate");
         volume.fsync(file).expect("fsync");
