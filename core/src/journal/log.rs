@@ -70,8 +70,6 @@ pub struct Log {
     uuid: [u8; 16],
     at: Position,
     in_flight: u32,
-    /// Longest checkpoint since records could last have another length, in bytes.
-    longest_bytes: usize,
 }
 
 /// The cycle after `cycle`: the magic of a record is none.
@@ -93,7 +91,6 @@ impl Log {
             uuid: *geometry.uuid.as_bytes(),
             at: position,
             in_flight: 0,
-            longest_bytes: 0,
         }
     }
 
@@ -262,24 +259,26 @@ impl Log {
         self.at.tail = tail;
     }
 
-    /// Notes the length of a checkpoint that goes into the log.
-    pub fn note_checkpoint(&mut self, payload_bytes: usize) {
-        self.longest_bytes = self.longest_bytes.max(payload_bytes);
+    /// Most bytes of payload that can be on their way without a flush between.
+    #[must_use]
+    pub fn in_flight_bytes(&self) -> usize {
+        self.payload_bytes() * MAX_IN_FLIGHT as usize
     }
 
-    /// Nothing before the head is needed any more: records may have another length from here on.
-    ///
-    /// Long ones need fewer flushes for a long checkpoint, short ones have a single block of headers: an fsync then writes
-    /// a third as much. What the log was last used for decides.
+    /// Nothing before the head is needed any more, so records may have another length: they are short, with a single block
+    /// of headers, which makes an fsync write a third of what it would with long ones.
     pub fn forget_old_records(&mut self) {
-        const SHORT_BYTES: u32 = HEADER_COVERS_BYTES;
-        const LONGEST_HEADER_BB: u32 = MAX_RECORD_BYTES / HEADER_COVERS_BYTES;
-        let is_long = self.longest_bytes > (SHORT_BYTES * MAX_IN_FLIGHT) as usize;
-        let has_room = self.blocks - self.at.head.block_bb() >= LONGEST_HEADER_BB;
         let unit_bytes = (self.unit_bb << 9).next_power_of_two();
-        self.at.record_bytes =
-            if is_long && has_room { MAX_RECORD_BYTES } else { SHORT_BYTES.max(unit_bytes) };
-        self.longest_bytes = 0;
+        self.at.record_bytes = HEADER_COVERS_BYTES.max(unit_bytes);
+    }
+
+    /// Makes records long, so that a long checkpoint takes no flush in the middle. Only while nothing before the head is
+    /// needed.
+    pub fn lengthen_records(&mut self) {
+        const HEADER_BB: u32 = MAX_RECORD_BYTES / HEADER_COVERS_BYTES;
+        if self.blocks - self.at.head.block_bb() >= HEADER_BB {
+            self.at.record_bytes = MAX_RECORD_BYTES;
+        }
     }
 }
 

@@ -8,8 +8,10 @@
 //!   LSN. So recovery replays every item between tail and head, from one consistent state of the block to the next, and
 //!   thereby heals a block that was torn on its way into place. Stamped with its checkpoint, the first sector of a torn
 //!   block could say that the others are up to date, and Linux would believe it;
-//! * half of the log is free when a transaction commits, an eighth of it may wait in memory, and an eighth is what one
-//!   transaction may add. So a checkpoint always finds room, and never reaches the tail of the last durable record.
+//! * a checkpoint is written without a flush in the middle, unless a single transaction is longer than that: an fsync
+//!   costs one flush for data and one for the log;
+//! * half of the log is free when a transaction commits, an eighth of it may wait in memory, and a sixteenth is what one
+//!   transaction should add. So a checkpoint always finds room, and never reaches the tail of the last durable record.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -30,8 +32,9 @@ use crate::units::Daddr;
 /// Committed metadata in memory that is not in place yet, at most, in bytes.
 const DIRTY_BYTES: usize = 16 << 20;
 
-/// What one checkpoint carries at most, in bytes, however large the log is.
-const CHECKPOINT_BYTES: u64 = 8 << 20;
+/// What one transaction should take in the log at most, in bytes, however large that is: with what waits already, it then
+/// makes a checkpoint that is on its way as a whole.
+const TRANSACTION_BYTES: u64 = 1 << 20;
 
 /// Largest single write of metadata, in bytes: neighbouring blocks are gathered up to this.
 const GATHER_BYTES: usize = 1 << 20;
@@ -59,7 +62,7 @@ impl Store {
     /// What one transaction should take in the log at most, in bytes.
     pub(in crate::journal) fn transaction_bytes(&self) -> usize {
         let share = self.log.as_ref().map_or(u64::MAX, |log| log.len_bytes() / 16);
-        share.min(CHECKPOINT_BYTES / 2) as usize
+        share.min(TRANSACTION_BYTES) as usize
     }
 
     /// Makes sure that `more_bytes` bytes can go into the next checkpoint.
@@ -72,9 +75,13 @@ impl Store {
             self.ahead_is_clear = true;
         }
         let len = log.len_bytes();
-        let most = (len / 8).min(CHECKPOINT_BYTES) as usize;
-        if self.pending.log_bytes() + more_bytes > most && !self.pending.is_empty() {
+        let all_bytes = self.pending.log_bytes() + more_bytes;
+        if all_bytes as u64 > len / 8 || !self.fits_unflushed(all_bytes) {
             self.force()?;
+            if !self.fits_unflushed(more_bytes) {
+                self.push()?;
+                self.fits_unflushed(more_bytes);
+            }
         }
         let Some(log) = &self.log else { return Ok(()) };
         if log.free_bytes() < len / 2 || self.dirty_bytes() > DIRTY_BYTES {
@@ -87,6 +94,16 @@ impl Store {
             return Err(Error::unsupported("operation that is too large for the volume's log"));
         }
         Ok(())
+    }
+
+    /// Whether a checkpoint can be on its way as a whole, without a flush in the middle. Records become longer for it when
+    /// they can.
+    fn fits_unflushed(&mut self, bytes: usize) -> bool {
+        let Some(log) = &mut self.log else { return true };
+        if bytes > log.in_flight_bytes() && self.oldest.is_none() {
+            log.lengthen_records();
+        }
+        bytes <= log.in_flight_bytes()
     }
 
     /// Makes every committed transaction, and all data written so far, durable.
@@ -146,7 +163,6 @@ impl Store {
         if log.footprint_bytes(regions.payload_bytes()) > log.free_bytes() {
             return Err(Error::unsupported("checkpoint that is too large for the volume's log"));
         }
-        log.note_checkpoint(regions.payload_bytes());
         let tail = self.oldest;
         let start = checkpoint::write(log, &mut *self.device, &regions, self.tid, tail)?;
         log.flush(&mut *self.device)?;
