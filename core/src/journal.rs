@@ -8,7 +8,7 @@
 //! * blocks that a transaction freed stay *busy* until that transaction is durable, and are not handed out before.
 //!
 //! Committed transactions gather in memory. [`Store::force`] writes them into the log as one checkpoint, in the format
-//! of XFS, and flushes; later [`Store::push`] puts the changed blocks in place, after which the log may forget them.
+//! of XFS, and flushes; later a push puts the changed blocks in place, after which the log may forget them.
 //!
 //! ```text
 //!   commit          force                       push

@@ -68,7 +68,7 @@ fn remote_target(tx: &mut Transaction<'_>, link: &Inode, size: usize) -> Result<
 /// Moves a target that is in the inode to a block, where its room is wanted for something else.
 ///
 /// # Errors
-/// [`Error::NoSpace`](crate::Error::NoSpace), and those of changing the trees.
+/// [`Error::NoSpace`], and those of changing the trees.
 pub fn leave_inode(tx: &mut Transaction<'_>, link: &Inode) -> Result<()> {
     let target = target(tx, link)?;
     let geometry = tx.geometry().clone();

@@ -115,7 +115,7 @@ impl Volume {
     /// Opens the volume on `device`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] names what cannot be read; [`Error::Corrupt`] says what is damaged.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) names what cannot be read; [`Error::Corrupt`](crate::Error::Corrupt) says what is damaged.
     pub fn open(device: Box<dyn BlockDevice>, options: &OpenOptions) -> Result<Self> {
         let Opened { mut store, log } = recover::open(device, options)?;
         let Policy { read_only, warnings, has_stale_counters } = Policy::of(&mut store, &log, options);
