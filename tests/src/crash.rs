@@ -1,7 +1,7 @@
 //! Crashes: the power goes at any moment, or the device fails, and what is there afterwards is one of the things that
 //! may be there.
 //!
-//! A [driver](driver) does the operations of a [scenario](scenarios) to a volume on a [recorder](record) and to a
+//! A [driver] does the operations of a [scenario](scenarios) to a volume on a [recorder](record) and to a
 //! [model]. From the recording come [states], each of which is opened, which recovers it, checked, and held against
 //! what the model says may be there: a [verdict]. [`trial`] also crashes the recovery, and does new work on what it
 //! leaves. [`campaign`] runs all that; [`failing`] has the device fail instead.
