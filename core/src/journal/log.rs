@@ -13,8 +13,6 @@
 //!
 //! Source: "Journaling Log", "Log Records".
 
-use alloc::vec::Vec;
-
 use zerocopy::{FromZeros, IntoBytes};
 
 use crate::device::{BlockDevice, DeviceError};
@@ -288,8 +286,7 @@ fn seal(record: &mut [u8], header_bb: usize) {
     let (headers, payload) = record.split_at(header_bb * BB);
     let mut crc = Crc32c::new().update(&headers[..HEADER_CRC_BYTES]);
     let extended = payload.len().div_ceil(HEADER_COVERS_BYTES as usize).saturating_sub(1);
-    let blocks: Vec<&[u8]> = headers.chunks_exact(BB).skip(1).take(extended).collect();
-    for block in blocks {
+    for block in headers.chunks_exact(BB).skip(1).take(extended) {
         crc = crc.update(&block[..EXTENDED_HEADER_CRC_BYTES]);
     }
     let crc = crc.update(payload).finish();

@@ -280,18 +280,6 @@ impl<'s> Transaction<'s> {
         found.min_by_key(|&(start, _)| start)
     }
 
-    /// Bytes of the blocks changed so far, to cut long work into transactions.
-    #[must_use]
-    pub fn changed_bytes(&self) -> usize {
-        self.changed.values().map(|changed| changed.block.bytes.len()).sum()
-    }
-
-    /// Number of blocks changed so far.
-    #[must_use]
-    pub fn changed_blocks(&self) -> usize {
-        self.changed.len()
-    }
-
     /// What changed so far, block by block: what the log will carry.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
         self.changed.iter().map(|(&daddr, changed)| {
