@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use hashbrown::{HashMap, HashSet};
 
 use crate::format::BlockKind;
+use crate::sort;
 use crate::units::Daddr;
 
 /// A contiguous piece of a block that is scattered over the device.
@@ -119,7 +120,7 @@ impl Cache {
     pub fn dirty_blocks(&self) -> Vec<(Daddr, Arc<Block>)> {
         let dirty = self.slots.iter().filter(|(_, slot)| slot.dirty);
         let mut blocks: Vec<_> = dirty.map(|(&daddr, slot)| (daddr, Arc::clone(&slot.block))).collect();
-        blocks.sort_unstable_by_key(|&(daddr, _)| daddr);
+        sort::by_number(&mut blocks, |&(daddr, _)| daddr.0);
         blocks
     }
 

@@ -13,6 +13,8 @@ pub mod units;
 
 mod intervals;
 
+mod sort;
+
 pub mod error;
 
 pub mod geometry;

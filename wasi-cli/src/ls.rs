@@ -179,7 +179,7 @@ impl Lister<'_> {
     ) -> Result<Vec<(Vec<u8>, Ino)>, Failure> {
         let mut entries =
             image.volume.read_dir(ino).map_err(|error| image.fail(path, "cannot read directory", &error))?;
-        entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        name::sort(&mut entries, |entry| &entry.name);
         if !self.args.all {
             entries.retain(|entry| !entry.name.starts_with(b"."));
         }

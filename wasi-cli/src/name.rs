@@ -31,6 +31,18 @@ pub(crate) fn for_json(name: &[u8]) -> String {
     )
 }
 
+/// Sorts by name. The names alone are sorted, and the items follow: so the sort is compiled once for all of them.
+pub(crate) fn sort<T>(items: &mut Vec<T>, name: impl Fn(&T) -> &[u8]) {
+    let mut names: Vec<(&[u8], usize)> = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        names.push((name(item), index));
+    }
+    names.sort_unstable();
+    let order: Vec<usize> = names.into_iter().map(|(_, index)| index).collect();
+    let mut sources: Vec<Option<T>> = items.drain(..).map(Some).collect();
+    items.extend(order.into_iter().filter_map(|index| sources[index].take()));
+}
+
 fn convert(name: &[u8], is_odd: impl Fn(char) -> bool, escape: impl Fn(&mut String, u8)) -> String {
     let mut out = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {

@@ -12,6 +12,7 @@ use xfskit::volume::{DirEntry, FileType};
 use crate::address;
 use crate::failure::Failure;
 use crate::image::Image;
+use crate::name;
 
 /// A walk below one directory. Entries come in the order of their names' bytes.
 pub(crate) struct Walk {
@@ -49,7 +50,7 @@ impl Walk {
             .volume
             .read_dir(dir)
             .map_err(|error| image.fail(&self.path, "cannot read directory", &error))?;
-        entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        name::sort(&mut entries, |entry| &entry.name);
         self.levels.push(Level { entries: entries.into_iter(), path_bytes: self.path.len() });
         Ok(())
     }

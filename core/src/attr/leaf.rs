@@ -14,6 +14,7 @@ use crate::format::attr::{
     AttrFlags, AttrLeaf, AttrLeafEntry, AttrLeafHeader, FreeRegion, LEAF_HEADER_BYTES, Value,
 };
 use crate::format::header::put;
+use crate::sort;
 
 /// An attribute of a leaf.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +105,7 @@ pub(super) fn encode(records: &[Record], block: &mut [u8]) {
     block[OWN_AT..].fill(0);
     let mut order: Vec<usize> = (0..records.len()).collect();
     // From the back of the block on: what stood further back first, what is new last.
-    order.sort_by_key(|&index| core::cmp::Reverse(records[index].at));
+    sort::by_number(&mut order, |&index| !(records[index].at as u64));
     let mut first = block.len();
     let mut places = alloc::vec![0; records.len()];
     for index in order {

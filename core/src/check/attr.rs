@@ -15,6 +15,7 @@ use crate::error::{Place, Problem, Result};
 use crate::format::BlockKind;
 use crate::format::extent::Extent;
 use crate::format::header::{be_u16, be_u32, be_u64};
+use crate::sort;
 use crate::units::{FileBlock, Ino};
 
 const NAME: &str = "attribute";
@@ -241,7 +242,7 @@ fn check_space(
     table_end: usize,
     mut used: Vec<(usize, usize)>,
 ) {
-    used.sort_unstable();
+    sort::by_words(&mut used, |&(at, len)| (at as u64, len as u64));
     let sum: usize = used.iter().map(|&(_, len)| len).sum();
     cx.report.expect(LEAF, place, "usedbytes", sum as u64, be_u16(bytes, 58));
     let first = match be_u16(bytes, 60) {

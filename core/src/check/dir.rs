@@ -15,6 +15,7 @@ use crate::format::BlockKind;
 use crate::format::features::Version;
 use crate::format::header::{be_u16, be_u32, be_u64};
 use crate::format::inode::{FileType, fork_format};
+use crate::sort;
 use crate::units::{FileBlock, Ino};
 
 const NAME: &str = "directory";
@@ -324,7 +325,7 @@ fn dot_or_dotdot(cx: &mut Context<'_>, dir: &mut Dir, name: &[u8], child: Ino, p
 fn best_free(cx: &mut Context<'_>, bytes: &[u8], free: Vec<(u16, u16)>, place: Place) {
     let stored = [48, 52, 56].map(|at| (be_u16(bytes, at), be_u16(bytes, at + 2)));
     let mut lens: Vec<u16> = free.iter().map(|&(_, len)| len).collect();
-    lens.sort_unstable_by(|a, b| b.cmp(a));
+    sort::by_number(&mut lens, |&len| !u64::from(len));
     for (index, (offset, len)) in stored.into_iter().enumerate() {
         let expected = lens.get(index).copied().unwrap_or(0);
         cx.report.expect(NAME, place, "bestfree", expected, len);
@@ -339,7 +340,7 @@ fn best_free(cx: &mut Context<'_>, bytes: &[u8], free: Vec<(u16, u16)>, place: P
 
 /// No name stands in a directory twice.
 fn duplicates(cx: &mut Context<'_>, place: Place, data: &mut Data) {
-    data.names.sort_unstable_by_key(|name| (name.hash, name.fingerprint));
+    sort::by_words(&mut data.names, |name| (u64::from(name.hash), name.fingerprint));
     let same = |pair: &&[Hashed]| (pair[0].hash, pair[0].fingerprint) == (pair[1].hash, pair[1].fingerprint);
     let count = data.names.windows(2).filter(same).count();
     if count > 0 {

@@ -10,6 +10,7 @@ use super::dir::{Data, Hashed, block_indexes};
 use crate::error::{Place, Result};
 use crate::format::BlockKind;
 use crate::format::header::{be_u16, be_u32};
+use crate::sort;
 use crate::units::FileBlock;
 
 const NAME: &str = "directory index";
@@ -47,8 +48,8 @@ impl Index {
 
     /// Every name is in the index once, and nothing else is.
     fn compare(&mut self, cx: &mut Context<'_>, place: Place, names: &mut [Hashed]) {
-        self.live.sort_unstable();
-        names.sort_unstable();
+        sort::by_words(&mut self.live, |&(hash, address)| (u64::from(hash), u64::from(address)));
+        sort::by_words(names, |name| (u64::from(name.hash), u64::from(name.address)));
         let same = self.live.len() == names.len()
             && self.live.iter().zip(&*names).all(|(live, name)| *live == (name.hash, name.address));
         if !same {

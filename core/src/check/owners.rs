@@ -10,6 +10,7 @@ use crate::error::{Place, Problem, Result};
 use crate::format::BlockKind;
 use crate::format::btree::{FreeRec, RefcountRec, RmapKey, RmapRec};
 use crate::format::inode::FileType;
+use crate::sort;
 use crate::units::{AgBlock, AgNumber, Ino};
 
 /// Differences of one tree that are reported singly.
@@ -39,7 +40,9 @@ pub(super) fn check(cx: &mut Context<'_>, state: &mut State) -> Result<()> {
 
 /// Sorted as the rmapbt is, with what belongs together in one record.
 fn canonical(mut owned: Vec<RmapRec>) -> Vec<RmapRec> {
-    owned.sort_unstable_by_key(RmapKey::low);
+    // By start, owner, offset: equal ones keep the order of the sort before.
+    sort::by_number(&mut owned, |record| RmapKey::low(record).offset);
+    sort::by_words(&mut owned, |record| (u64::from(record.start.0), record.owner.0));
     let mut merged: Vec<RmapRec> = Vec::with_capacity(owned.len());
     for record in owned {
         match merged.last_mut() {
@@ -153,7 +156,7 @@ fn compare_refcounts(
 /// Runs of blocks that two or more extents cover. `data` is sorted by start.
 fn recount(data: &[(AgBlock, AgBlock)]) -> Vec<RefcountRec> {
     let mut ends: Vec<AgBlock> = data.iter().map(|&(_, end)| end).collect();
-    ends.sort_unstable();
+    sort::by_number(&mut ends, |end| u64::from(end.0));
     let mut starts = data.iter().map(|&(start, _)| start).peekable();
     let mut ends = ends.into_iter().peekable();
     let mut runs: Vec<RefcountRec> = Vec::new();

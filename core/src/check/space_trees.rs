@@ -7,6 +7,7 @@ use super::context::{AgState, Context};
 use crate::error::{Place, Result};
 use crate::format::BlockKind;
 use crate::format::btree::{FreeRec, RefcountRec, RmapKey, RmapOwner, RmapRec};
+use crate::sort;
 use crate::units::{AgBlock, AgNumber};
 
 /// Walks the bnobt and notes the free extents. Returns the number of its blocks, and whether all could be read.
@@ -58,7 +59,7 @@ pub(super) fn by_size(
     };
     let (blocks, complete) = walk_ag_tree(cx, BlockKind::Cntbt, ag, root, height, &mut on_record)?;
     found.own_blocks(&blocks, RmapOwner::AG);
-    free.sort_unstable_by_key(|record| record.start);
+    sort::by_number(&mut free, |record| u64::from(record.start.0));
     if complete && can_compare && free != found.free {
         let differs = free.iter().zip(&found.free).find(|(a, b)| a != b);
         let shorter = free.len().min(found.free.len());

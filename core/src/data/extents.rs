@@ -12,6 +12,7 @@ use crate::format::inode::Flags2;
 use crate::inode::Inode;
 use crate::inode::fork::{FILE_END, Fork, extents_from};
 use crate::journal::Transaction;
+use crate::sort;
 use crate::units::{AgBlock, AgNumber, FileBlock};
 
 /// Where an extent of a file lies.
@@ -146,5 +147,5 @@ pub fn add_delalloc(extents: &mut Vec<FileExtent>, file: &File) {
             shared: false,
         });
     }
-    extents.sort_by_key(|extent| extent.offset_fsblocks);
+    sort::by_number(extents, |extent| extent.offset_fsblocks);
 }

@@ -10,6 +10,7 @@ use super::reservation::{Reservation, Work};
 use crate::format::time::Timestamp;
 use crate::geometry::Geometry;
 use crate::intervals::Intervals;
+use crate::sort;
 use crate::units::{FileBlock, FsBlock, Ino};
 
 /// One extent of the CoW fork that has blocks: they are promised to it, but free on disk.
@@ -133,7 +134,7 @@ impl Files {
     #[must_use]
     pub fn inodes(&self) -> alloc::vec::Vec<Ino> {
         let mut inodes: alloc::vec::Vec<Ino> = self.files.keys().copied().collect();
-        inodes.sort_unstable();
+        sort::by_number(&mut inodes, |ino| ino.0);
         inodes
     }
 

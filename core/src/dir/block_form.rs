@@ -20,6 +20,7 @@ use crate::geometry::Geometry;
 use crate::inode::fork::FILE_END;
 use crate::inode::{Inode, bmap};
 use crate::journal::{Locator, Transaction};
+use crate::sort;
 use crate::units::{AgBlock, FileBlock, FsBlock, Ino};
 
 /// A block in block form, taken apart: its tiles stay as bytes, its leaf entries are a list.
@@ -205,7 +206,7 @@ pub(super) fn build(
         block.leaf.push(LeafEntry { hash: dir_hash(geometry, name), address });
     }
     debug_assert!(at >= FIRST_ENTRY_AT as usize);
-    block.leaf.sort_by_key(|entry| (entry.hash, entry.address));
+    sort::by_words(&mut block.leaf, |entry| (u64::from(entry.hash), u64::from(entry.address.0)));
     let end = block.end();
     if at > end {
         return Err(Problem::Rule("shortform directory is larger than a block"));

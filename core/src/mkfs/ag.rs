@@ -13,6 +13,7 @@ use crate::format::btree::{
 };
 use crate::format::header::{self, Identity, put};
 use crate::format::{BlockKind, superblock};
+use crate::sort;
 use crate::units::{AgBlock, AgIno, AgNumber};
 
 /// All blocks of `ag` from its first on up to the last root, sealed.
@@ -142,7 +143,7 @@ fn roots(shape: &Shape, layout: &Layout, ag: AgNumber) -> Vec<(BlockKind, AgBloc
     let mut free: Vec<FreeRec> =
         layout.free().iter().map(|&(start, len)| FreeRec { start: AgBlock(start), len }).collect();
     let by_block = Records::encode(&free, FreeRec::BYTES, FreeRec::encode);
-    free.sort_by_key(|rec| (rec.len, rec.start));
+    sort::by_words(&mut free, |rec| (u64::from(rec.len), u64::from(rec.start.0)));
     let by_size = Records::encode(&free, FreeRec::BYTES, FreeRec::encode);
     let chunks = inode_records(shape, layout, ag);
     let sparse = shape.geometry.has_sparse_inodes();

@@ -16,11 +16,11 @@ use super::Options;
 use super::spot::{Destination, Spot, To, cannot_make, empty, needs_recursive, set};
 use crate::address::{Address, last_name, show_path};
 use crate::failure::Failure;
-use crate::host;
 use crate::image::Image;
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::transfer::{BUFFER_BYTES, runs};
+use crate::{host, name};
 
 struct CopyIn<'a> {
     options: Options,
@@ -138,7 +138,7 @@ impl CopyIn<'_> {
             entries.push((entry.file_name(), entry.file_type().map_err(fail)?));
         }
         // The same tree makes the same image, in whatever order the host lists it.
-        entries.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        name::sort(&mut entries, |(name, _)| name.as_encoded_bytes());
         self.image.volume.set_time(host::now());
         let (ino, path, is_new) = match to {
             To::Spot(spot) => {

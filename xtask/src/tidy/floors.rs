@@ -11,7 +11,7 @@ use super::source::{Source, Token, after_group, matches};
 
 /// Lowest first; the modules of one row may use each other.
 const FLOORS: [&[&str]; 15] = [
-    &["units", "error", "intervals"],
+    &["units", "error", "intervals", "sort"],
     &["format"],
     // A volume's shape is read from its superblock, so it stands on the format of that.
     &["geometry"],

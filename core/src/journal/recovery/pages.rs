@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use crate::device::{BlockDevice, DeviceError};
 use crate::error::Result;
+use crate::sort;
 
 const PAGE_BYTES: usize = 16 << 10;
 const SECTOR_BYTES: usize = 512;
@@ -87,7 +88,7 @@ impl Pages {
     /// Writes what changed, neighbours together, and forgets everything.
     pub(crate) fn flush(&mut self, device: &mut dyn BlockDevice) -> Result<()> {
         let mut pages: Vec<_> = self.pages.drain().filter(|(_, page)| page.dirty != 0).collect();
-        pages.sort_unstable_by_key(|&(number, _)| number);
+        sort::by_number(&mut pages, |&(number, _)| number);
         let mut run: Vec<u8> = Vec::new();
         let mut start = 0;
         for (number, page) in pages {

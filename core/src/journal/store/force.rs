@@ -27,6 +27,7 @@ use crate::format::superblock::RawSuperblock;
 use crate::journal::items::Done;
 use crate::journal::log::{Log, Position};
 use crate::journal::{checkpoint, recovery};
+use crate::sort;
 use crate::units::Daddr;
 
 /// Committed metadata in memory that is not in place yet, at most, in bytes.
@@ -263,7 +264,7 @@ fn write_gathered(
     device: &mut dyn BlockDevice,
     pieces: &mut Vec<(Daddr, Vec<u8>)>,
 ) -> Result<(), DeviceError> {
-    pieces.sort_by_key(|&(daddr, _)| daddr);
+    sort::by_number(pieces, |&(daddr, _)| daddr.0);
     let mut run: Vec<u8> = Vec::new();
     let mut start = 0_u64;
     for (daddr, bytes) in pieces.drain(..) {
