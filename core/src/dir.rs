@@ -8,6 +8,7 @@ pub mod da;
 pub mod edit;
 mod list;
 mod lookup;
+pub mod replace;
 
 use alloc::vec::Vec;
 

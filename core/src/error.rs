@@ -125,6 +125,9 @@ pub enum Mistake {
     /// EBUSY
     #[error("resource busy")]
     Busy,
+    /// EXDEV
+    #[error("not within one project")]
+    CrossDevice,
 }
 
 /// Stored bytes that break the format: which structure, where, and what was found.
@@ -245,6 +248,7 @@ impl Mistake {
             Self::TooManyLinks => "invalid.too-many-links",
             Self::NotPermitted(_) => "invalid.not-permitted",
             Self::Busy => "invalid.busy",
+            Self::CrossDevice => "invalid.cross-device",
         }
     }
 }

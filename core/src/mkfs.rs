@@ -31,7 +31,7 @@ use crate::volume::Volume;
 
 use shape::Shape;
 
-/// What a fresh volume looks like. Defaults are those of mkfs.xfs 7.2, without parent pointers.
+/// What a fresh volume looks like. Defaults are those of mkfs.xfs 7.2.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "switches are named after the features that they turn on")]
@@ -60,6 +60,7 @@ pub struct FormatOptions {
     pub bigtime: bool,
     pub nrext64: bool,
     pub exchange: bool,
+    pub parent: bool,
     /// Allow volumes below 300 MB, from 16 MiB on: fit for sandboxes, slow under load.
     pub small: bool,
     /// The device reads as zeros: nothing has to be wiped.
@@ -89,6 +90,7 @@ impl Default for FormatOptions {
             bigtime: true,
             nrext64: true,
             exchange: true,
+            parent: true,
             small: false,
             assume_zeroed: false,
             ag_count: None,

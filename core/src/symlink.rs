@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 
+use crate::btree::bmap::{fork_bounds, inode_locator};
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::BlockKind;
 use crate::format::header::{be_u32, put};
@@ -12,7 +13,7 @@ use crate::format::symlink::{MAX_TARGET_BYTES, SYMLINK_HEADER_BYTES, SymlinkHead
 use crate::inode::core::core_mut;
 use crate::inode::{Fork, Inode, bmap, map_at};
 use crate::journal::{Locator, Transaction};
-use crate::units::{AgBlock, FileBlock};
+use crate::units::{AgBlock, FileBlock, Ino};
 
 /// The target of a symbolic link.
 ///
@@ -65,26 +66,47 @@ fn remote_target(tx: &mut Transaction<'_>, link: &Inode, size: usize) -> Result<
     Ok(target)
 }
 
-/// Moves a target that is in the inode to a block, where its room is wanted for something else.
+/// Makes a fresh symlink lead to `target`, which has 1 to [`MAX_TARGET_BYTES`] bytes.
+///
+/// # Errors
+/// [`Error::NoSpace`], and those of changing the trees.
+pub fn initialise(tx: &mut Transaction<'_>, ino: Ino, target: &[u8]) -> Result<()> {
+    let inodesize = tx.geometry().inodesize;
+    let core = core_mut(tx, ino)?;
+    core.size.set(target.len() as u64);
+    let (at, room) = fork_bounds(core, inodesize, ino, Fork::Data)?;
+    if target.len() > room {
+        return store(tx, ino, target);
+    }
+    core.format = fork_format::LOCAL;
+    let locator = inode_locator(tx.geometry(), ino);
+    put(tx.modify(&locator, at..at + target.len())?, at, target);
+    Ok(())
+}
+
+/// Stores a target in blocks, in one piece.
+fn store(tx: &mut Transaction<'_>, ino: Ino, target: &[u8]) -> Result<()> {
+    let geometry = tx.geometry().clone();
+    // One header for all of it, and not one per block; but that is how blocks are counted.
+    let blocks = target.len().div_ceil(geometry.blocksize as usize - SYMLINK_HEADER_BYTES) as u32;
+    let near = geometry.fsblock(geometry.split_ino(ino).0, AgBlock(0));
+    let extent = bmap::allocate_whole(tx, ino, Fork::Data, FileBlock(0), blocks, near)?;
+    let daddr = geometry.daddr(extent.start);
+    let locator = Locator::new(&[BlockKind::Symlink], daddr, blocks * geometry.blocksize, Some(ino.0));
+    let block = tx.create(&locator);
+    put(block, core::mem::offset_of!(SymlinkHeader, bytes), &(target.len() as u32).to_be_bytes());
+    put(block, SYMLINK_HEADER_BYTES, target);
+    Ok(())
+}
+
+/// Moves a target that is in the inode to blocks, where its room is wanted for something else.
 ///
 /// # Errors
 /// [`Error::NoSpace`], and those of changing the trees.
 pub fn leave_inode(tx: &mut Transaction<'_>, link: &Inode) -> Result<()> {
     let target = target(tx, link)?;
-    let geometry = tx.geometry().clone();
-    let room = geometry.blocksize as usize - SYMLINK_HEADER_BYTES;
-    if target.len() > room {
-        return Err(link.corrupt(Problem::Bounds { field: "size", found: link.size() }));
-    }
     let core = core_mut(tx, link.ino)?;
     core.format = fork_format::EXTENTS;
     core.set_data_nextents(0);
-    let near = geometry.fsblock(geometry.split_ino(link.ino).0, AgBlock(0));
-    let extent = bmap::allocate(tx, link.ino, Fork::Data, FileBlock(0), 1, near)?;
-    let daddr = geometry.daddr(extent.start);
-    let locator = Locator::new(&[BlockKind::Symlink], daddr, geometry.blocksize, Some(link.ino.0));
-    let block = tx.create(&locator);
-    put(block, core::mem::offset_of!(SymlinkHeader, bytes), &(target.len() as u32).to_be_bytes());
-    put(block, SYMLINK_HEADER_BYTES, &target);
-    Ok(())
+    store(tx, link.ino, &target)
 }

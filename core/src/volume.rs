@@ -2,12 +2,17 @@
 //!
 //! All names and paths are bytes. Calls take inode numbers ([`Ino`]); [`Volume::resolve`] turns a path into one.
 
+mod create;
+mod link;
 pub mod log;
 mod names;
 mod open;
+mod open_unlinked;
 mod path;
+mod path_of;
 mod read;
 mod recover;
+mod rename;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -20,10 +25,12 @@ pub use types::{
 };
 
 pub use crate::inode::init::NewInode;
+pub use rename::RenameMode;
 pub use write::SetAttributes;
 pub use xattrs::SetMode;
 
 use open::Policy;
+use open_unlinked::Held;
 use recover::Opened;
 
 pub use crate::recovery::Report;
@@ -103,6 +110,8 @@ pub struct Volume {
     files: Files,
     /// Inodes on unlinked lists that are still to be freed.
     orphans: Vec<Ino>,
+    /// Inodes that outlive their last name.
+    held: Held,
     /// Bound on their data in memory, in bytes.
     dirty_limit: usize,
     /// Counts new directories, to spread them over the AGs.
@@ -130,6 +139,7 @@ impl Volume {
             now: Timestamp::default(),
             files: Files::default(),
             orphans: Vec::new(),
+            held: Held::default(),
             dirty_limit: options.dirty_bytes,
             dir_rotor: 0,
             seed,

@@ -12,6 +12,7 @@ mod golden;
 mod growth;
 mod harness;
 mod mkfs;
+mod names;
 mod pipeline;
 mod reading;
 mod recovery;

@@ -123,11 +123,12 @@ fn fresh_volumes_are_sound_and_linux_can_use_them() {
     let Some(referee) = Referee::find() else { return };
     let temp = TempDir::new("mkfs");
     let image = temp.join("a.img");
-    for case in CASES {
+    for (index, case) in CASES.iter().enumerate() {
         println!("{} MiB {:?}", case.size_bytes / MIB, case.args);
         make_sparse(&image, case.size_bytes);
         let mut options = options();
         (case.set)(&mut options);
+        options.parent = index % 3 != 1;
         format(&image, &options);
         linux_can_use(referee, &image);
     }
@@ -164,15 +165,17 @@ fn metadata_is_that_of_mkfs_xfs() {
     }
     let temp = TempDir::new("mkfs-same");
     let (ours, theirs) = (temp.join("ours.img"), temp.join("theirs.img"));
-    for case in CASES {
-        println!("{} MiB {:?}", case.size_bytes / MIB, case.args);
+    for (case, parent) in CASES.iter().flat_map(|case| [(case, true), (case, false)]) {
+        println!("{} MiB {:?} parent={parent}", case.size_bytes / MIB, case.args);
         make_sparse(&ours, case.size_bytes);
         let mut options = options();
         (case.set)(&mut options);
+        options.parent = parent;
         format(&ours, &options);
         make_sparse(&theirs, case.size_bytes);
         let mut mkfs = referee.xfsprogs(Xfsprogs::V7_2, "mkfs.xfs");
-        mkfs.args(["-q", "--unsupported", "-n", "parent=0"]).args(case.args);
+        let parent = format!("parent={}", u8::from(parent));
+        mkfs.args(["-q", "--unsupported", "-n", &parent]).args(case.args);
         run(mkfs.args(["-m", &format!("uuid={}", options.uuid)]).arg(&theirs));
         compare(&ours, &theirs, case);
     }

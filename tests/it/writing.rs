@@ -138,12 +138,6 @@ fn model_volume_and_kernel_agree(set: &OptionSet) {
     }
     for is_populated in [false, true] {
         let mut trial = Trial::new(referee, set, &temp, is_populated);
-        if set.written == Written::Files {
-            names_are_refused(&trial.image);
-            trial.generator.keep_names(false);
-            trial.by_kernel(80);
-            trial.generator.keep_names(true);
-        }
         trial.by_xfskit(250);
         trial.judge();
         trial.by_kernel(60);
@@ -154,21 +148,6 @@ fn model_volume_and_kernel_agree(set: &OptionSet) {
 
 mod over_option_sets {
     xfskit_tests::for_each_option_set!(super::model_volume_and_kernel_agree);
-}
-
-/// Names can't change where inodes have parent pointers; that is said before anything changes.
-fn names_are_refused(image: &Path) {
-    let mut session = Session::open(image, b"").expect("opens");
-    let (dir, name, mode) = (root(), Bytes(b"name".to_vec()), 0o600);
-    for op in [
-        Op::Create { dir: dir.clone(), name: name.clone(), mode },
-        Op::Mkdir { dir: dir.clone(), name, mode },
-        Op::Rmdir { dir, name: Bytes(b"work".to_vec()) },
-    ] {
-        let error = session.apply(&op).expect_err("refused").to_string();
-        assert!(error.contains("parent"), "{op:?}: {error}");
-    }
-    session.close().expect("close");
 }
 
 fn root() -> Bytes {

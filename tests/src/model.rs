@@ -19,12 +19,16 @@ pub struct Inode {
     pub body: Body,
 }
 
-/// A file's bytes or a directory's names.
+/// A file's bytes, a directory's names, and what others have.
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Body {
     File(Vec<u8>),
     Directory(BTreeMap<Vec<u8>, Node>),
+    /// The target.
+    Symlink(Vec<u8>),
+    /// A device, with major and minor number, a fifo or a socket.
+    Node(Kind, (u32, u32)),
 }
 
 /// The model of a volume.
@@ -48,6 +52,16 @@ impl Inode {
     fn new(mode: u16, body: Body) -> Self {
         Self { mode, uid: 0, gid: 0, atime: None, mtime: None, body }
     }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        match self.body {
+            Body::File(_) => Kind::File,
+            Body::Directory(_) => Kind::Directory,
+            Body::Symlink(_) => Kind::Symlink,
+            Body::Node(kind, _) => kind,
+        }
+    }
 }
 
 impl Model {
@@ -65,7 +79,7 @@ impl Model {
     pub fn content(&self, file: Node) -> &[u8] {
         match &self.inodes[&file].body {
             Body::File(bytes) => bytes,
-            Body::Directory(_) => panic!("node {file} is a directory"),
+            _ => panic!("node {file} is no file"),
         }
     }
 
@@ -75,7 +89,7 @@ impl Model {
         inode.mtime = None;
         match &mut inode.body {
             Body::File(bytes) => bytes,
-            Body::Directory(_) => panic!("node {file} is a directory"),
+            _ => panic!("node {file} is no file"),
         }
     }
 
@@ -83,7 +97,7 @@ impl Model {
     pub fn names(&self, dir: Node) -> &BTreeMap<Vec<u8>, Node> {
         match &self.inodes[&dir].body {
             Body::Directory(names) => names,
-            Body::File(_) => panic!("node {dir} is a file"),
+            _ => panic!("node {dir} is no directory"),
         }
     }
 
@@ -92,14 +106,24 @@ impl Model {
         inode.mtime = None;
         match &mut inode.body {
             Body::Directory(names) => names,
-            Body::File(_) => panic!("node {dir} is a file"),
+            _ => panic!("node {dir} is no directory"),
         }
     }
 
     /// All nodes of a kind, in order.
     pub fn nodes(&self, kind: Kind) -> Vec<Node> {
-        let is_wanted = |inode: &Inode| matches!(inode.body, Body::File(_)) == (kind == Kind::File);
-        self.inodes.iter().filter(|(_, inode)| is_wanted(inode)).map(|(&node, _)| node).collect()
+        self.inodes.iter().filter(|(_, inode)| inode.kind() == kind).map(|(&node, _)| node).collect()
+    }
+
+    /// All names but the root's: directory, name, and what it leads to.
+    pub fn all_names(&self) -> Vec<(Node, Vec<u8>, Node)> {
+        let of_dir = |dir: Node| self.names(dir).iter().map(move |(name, &node)| (dir, name.clone(), node));
+        self.nodes(Kind::Directory).into_iter().flat_map(of_dir).collect()
+    }
+
+    /// Whether the directory `node` is `above` or lies below it.
+    pub fn is_within(&self, node: Node, above: Node) -> bool {
+        node == above || node != ROOT && self.is_within(self.place(node).0, above)
     }
 
     /// The path of a node, from the root.
@@ -114,7 +138,7 @@ impl Model {
         path
     }
 
-    /// Directory and name of a node that is not the root.
+    /// The first directory and name of a node that is not the root.
     pub fn place(&self, node: Node) -> (Node, Vec<u8>) {
         let holds = |dir: Node| {
             self.names(dir).iter().find(|&(_, &child)| child == node).map(|(name, _)| name.clone())
@@ -125,20 +149,65 @@ impl Model {
 
     /// Makes a file or directory.
     pub fn add(&mut self, dir: Node, name: &[u8], mode: u16, kind: Kind) -> Node {
+        let body = if kind == Kind::File { Body::File(Vec::new()) } else { Body::Directory(BTreeMap::new()) };
+        self.add_with(dir, name, mode, body)
+    }
+
+    /// Makes anything.
+    pub fn add_with(&mut self, dir: Node, name: &[u8], mode: u16, body: Body) -> Node {
         let node = self.next;
         self.next += 1;
-        let body = if kind == Kind::File { Body::File(Vec::new()) } else { Body::Directory(BTreeMap::new()) };
         self.inodes.insert(node, Inode::new(mode, body));
-        let old = self.names_mut(dir).insert(name.to_vec(), node);
-        assert!(old.is_none(), "the name is taken");
+        self.link(dir, name, node);
         node
     }
 
-    /// Removes a file, or a directory that is empty.
+    /// Gives a node one more name.
+    pub fn link(&mut self, dir: Node, name: &[u8], node: Node) {
+        let old = self.names_mut(dir).insert(name.to_vec(), node);
+        assert!(old.is_none(), "the name is taken");
+    }
+
+    /// Removes a name, and what it leads to with its last one.
+    pub fn remove_name(&mut self, dir: Node, name: &[u8]) {
+        let node = self.names_mut(dir).remove(name).expect("the name is there");
+        if self.all_names().iter().all(|&(_, _, other)| other != node) {
+            self.inodes.remove(&node);
+        }
+    }
+
+    /// Moves a name, over what may have the new one.
+    pub fn rename(&mut self, dir: Node, name: &[u8], new_dir: Node, new_name: &[u8]) {
+        let node = self.names(dir)[name];
+        match self.names(new_dir).get(new_name) {
+            Some(&other) if other == node => return,
+            Some(_) => self.remove_name(new_dir, new_name),
+            None => {}
+        }
+        self.names_mut(dir).remove(name);
+        self.link(new_dir, new_name, node);
+    }
+
+    /// Has two names change places.
+    pub fn exchange(&mut self, dir: Node, name: &[u8], new_dir: Node, new_name: &[u8]) {
+        let (node, other) = (self.names(dir)[name], self.names(new_dir)[new_name]);
+        if node == other {
+            return;
+        }
+        self.names_mut(dir).insert(name.to_vec(), other);
+        self.names_mut(new_dir).insert(new_name.to_vec(), node);
+        // Another "..", another time.
+        for node in [node, other] {
+            if dir != new_dir && self.inode(node).kind() == Kind::Directory {
+                self.inode_mut(node).mtime = None;
+            }
+        }
+    }
+
+    /// Removes the first name of something.
     pub fn remove(&mut self, node: Node) {
         let (dir, name) = self.place(node);
-        self.names_mut(dir).remove(&name);
-        self.inodes.remove(&node);
+        self.remove_name(dir, &name);
     }
 
     /// Writes into a file, extending it where needed.
@@ -157,7 +226,9 @@ impl Model {
     /// What a volume with this content shows.
     pub fn tree(&self) -> Tree {
         let mut tree = Tree::default();
-        tree.entries.insert("/".into(), self.entry(ROOT));
+        let mut links: BTreeMap<Node, u32> = BTreeMap::new();
+        self.all_names().iter().for_each(|(_, _, node)| *links.entry(*node).or_default() += 1);
+        tree.entries.insert("/".into(), self.entry(ROOT, 1));
         let mut pending = vec![(ROOT, String::new())];
         while let Some((dir, prefix)) = pending.pop() {
             for (name, &child) in self.names(dir) {
@@ -165,23 +236,30 @@ impl Model {
                 if matches!(self.inode(child).body, Body::Directory(_)) {
                     pending.push((child, path.clone()));
                 }
-                tree.entries.insert(path, self.entry(child));
+                tree.entries.insert(path, self.entry(child, links[&child]));
             }
         }
         tree
     }
 
-    fn entry(&self, node: Node) -> Entry {
+    fn entry(&self, node: Node, links: u32) -> Entry {
         let inode = self.inode(node);
-        let (kind, nlink, size, content) = match &inode.body {
-            Body::File(bytes) => (Kind::File, 1, Some(bytes.len() as u64), Some(digest(bytes))),
+        let (nlink, size, content) = match &inode.body {
+            Body::File(bytes) => (links, Some(bytes.len() as u64), Some(digest(bytes))),
             Body::Directory(names) => {
                 let is_dir = |&&child: &&Node| matches!(self.inode(child).body, Body::Directory(_));
-                (Kind::Directory, 2 + names.values().filter(is_dir).count() as u32, None, None)
+                (2 + names.values().filter(is_dir).count() as u32, None, None)
             }
+            Body::Symlink(target) => (links, Some(target.len() as u64), None),
+            Body::Node(..) => (links, Some(0), None),
+        };
+        let (target, rdev) = match &inode.body {
+            Body::Symlink(target) => (Some(escape(target)), None),
+            Body::Node(Kind::CharDevice | Kind::BlockDevice, rdev) => (None, Some(*rdev)),
+            _ => (None, None),
         };
         Entry {
-            kind,
+            kind: inode.kind(),
             mode: inode.mode,
             uid: inode.uid,
             gid: inode.gid,
@@ -193,8 +271,8 @@ impl Model {
             mtime: inode.mtime,
             ctime: None,
             crtime: None,
-            rdev: None,
-            target: None,
+            rdev,
+            target,
             content,
             xattrs: None,
         }

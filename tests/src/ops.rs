@@ -1,6 +1,7 @@
 //! Random operations on a filesystem, made from what a model holds and done to the model.
 
 mod host;
+mod names;
 
 pub use host::apply_on_mount;
 
@@ -30,6 +31,40 @@ pub enum Op {
     Rmdir {
         dir: Bytes,
         name: Bytes,
+    },
+    /// Its mode is 0777.
+    Symlink {
+        dir: Bytes,
+        name: Bytes,
+        target: Bytes,
+    },
+    /// A device, a fifo or a socket.
+    Mknod {
+        dir: Bytes,
+        name: Bytes,
+        mode: u16,
+        kind: Kind,
+        rdev: (u32, u32),
+    },
+    Link {
+        path: Bytes,
+        dir: Bytes,
+        name: Bytes,
+    },
+    Rename {
+        dir: Bytes,
+        name: Bytes,
+        new_dir: Bytes,
+        new_name: Bytes,
+        how: How,
+    },
+    /// A file that is made without a name, written, and then given one.
+    Tmpfile {
+        dir: Bytes,
+        name: Bytes,
+        mode: u16,
+        seed: u64,
+        len_bytes: usize,
     },
     /// Writes [`pattern`]`(seed, offset_bytes, len_bytes)`.
     Write {
@@ -90,6 +125,16 @@ pub enum Op {
     },
 }
 
+/// What a rename does with what has the new name, and with the old name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named like the flags of renameat2(2)")]
+pub enum How {
+    Replace,
+    NoReplace,
+    Exchange,
+    Whiteout,
+}
+
 /// A path or name, shown so that it can be read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
@@ -148,25 +193,27 @@ pub struct Generator {
     limits: Limits,
     rng: Rng,
     serial: u64,
-    keeps_names: bool,
+    /// Names are linked and moved as well.
+    moves_names: bool,
 }
 
 impl Generator {
     /// A generator for an empty volume.
     pub fn new(limits: Limits, rng: Rng) -> Self {
-        Self { model: Model::default(), limits, rng, serial: 0, keeps_names: false }
+        Self { model: Model::default(), limits, rng, serial: 0, moves_names: false }
     }
 
-    /// Whether the next operations leave all names as they are.
-    pub fn keep_names(&mut self, keeps_names: bool) {
-        self.keeps_names = keeps_names;
+    /// The same, for operations of which most move and link names.
+    #[must_use]
+    pub fn moving_names(self) -> Self {
+        Self { moves_names: true, ..self }
     }
 
     /// The next operation; the model is then as the volume must be after it.
     pub fn step(&mut self) -> Op {
         loop {
             let op = match self.rng.below(100) {
-                0..22 if self.keeps_names => None,
+                0..60 if self.moves_names => self.name_step(),
                 0..12 => self.create(),
                 12..15 => self.mkdir(),
                 15..20 => self.unlink(),

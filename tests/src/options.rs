@@ -28,8 +28,6 @@ pub struct OptionSet {
 pub enum Written {
     /// Everything.
     All,
-    /// Files that are there; no names.
-    Files,
     /// Nothing.
     Nothing,
 }
@@ -53,7 +51,7 @@ const NEW: OptionSet = OptionSet { version: Xfsprogs::V7_2, ..BASE };
 /// All option sets.
 pub const OPTION_SETS: &[OptionSet] = &[
     OptionSet { name: "default_old", ..BASE },
-    OptionSet { name: "default_new", written: Written::Files, ..NEW },
+    OptionSet { name: "default_new", ..NEW },
     OptionSet { name: "new_without_parents", args: &["-n", "parent=0"], ..NEW },
     OptionSet {
         name: "rmapbt_nrext64",
@@ -107,7 +105,6 @@ pub const OPTION_SETS: &[OptionSet] = &[
         name: "blocks_32k_sectors_4k_new",
         args: &["-b", "size=32k", "-s", "size=4096", "-n", "parent=1"],
         block_bytes: 32768,
-        written: Written::Files,
         ..NEW
     },
     OptionSet { name: "blocks_64k", args: &["-b", "size=64k", "-n", "parent=0"], block_bytes: 65536, ..NEW },

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use xfskit::device::FileDevice;
 use xfskit::units::Ino;
-use xfskit::volume::{Follow, NewInode, OpenOptions, SetAttributes, Timestamp};
+use xfskit::volume::{FileType, Follow, NewInode, OpenOptions, RenameMode, SetAttributes, Timestamp};
 use xfskit::{Result, Volume};
 
-use crate::ops::Op;
+use crate::ops::{How, Op};
 use crate::rng::pattern;
-use crate::tree::Time;
+use crate::tree::{Kind, Time};
 
 /// An open volume; paths of operations start at a directory of it.
 pub struct Session {
@@ -110,6 +110,30 @@ pub fn apply(volume: &mut Volume, top: &[u8], op: &Op) -> Result<()> {
             let dir = ino(volume, dir)?;
             volume.rmdir(dir, name)
         }
+        Op::Symlink { dir, name, target } => {
+            let dir = ino(volume, dir)?;
+            volume.symlink(dir, name, target, &new_inode(0o777)).map(drop)
+        }
+        Op::Mknod { dir, name, mode, kind, rdev } => {
+            let dir = ino(volume, dir)?;
+            volume.mknod(dir, name, file_type(*kind), *rdev, &new_inode(*mode)).map(drop)
+        }
+        Op::Link { path, dir, name } => {
+            let (file, dir) = (ino(volume, path)?, ino(volume, dir)?);
+            volume.link(file, dir, name)
+        }
+        Op::Rename { dir, name, new_dir, new_name, how } => {
+            let (dir, new_dir) = (ino(volume, dir)?, ino(volume, new_dir)?);
+            volume.rename(dir, name, new_dir, new_name, rename_mode(*how))
+        }
+        Op::Tmpfile { dir, name, mode, seed, len_bytes } => {
+            let dir = ino(volume, dir)?;
+            let file = volume.tmpfile(dir, &new_inode(*mode))?;
+            let linked = volume
+                .write(file, 0, &pattern(*seed, 0, *len_bytes))
+                .and_then(|()| volume.link(file, dir, name));
+            linked.and(volume.release(file))
+        }
         Op::Write { path, seed, offset_bytes, len_bytes } => {
             let ino = ino(volume, path)?;
             volume.write(ino, *offset_bytes, &pattern(*seed, *offset_bytes, *len_bytes))
@@ -147,6 +171,27 @@ pub fn apply(volume: &mut Volume, top: &[u8], op: &Op) -> Result<()> {
             volume.writeback(ino)
         }
         Op::Reopen | Op::Preallocate { .. } | Op::Punch { .. } => unreachable!("not for a volume: {op:?}"),
+    }
+}
+
+fn file_type(kind: Kind) -> FileType {
+    match kind {
+        Kind::File => FileType::Regular,
+        Kind::Directory => FileType::Directory,
+        Kind::Symlink => FileType::Symlink,
+        Kind::CharDevice => FileType::CharDevice,
+        Kind::BlockDevice => FileType::BlockDevice,
+        Kind::Fifo => FileType::Fifo,
+        Kind::Socket => FileType::Socket,
+    }
+}
+
+fn rename_mode(how: How) -> RenameMode {
+    match how {
+        How::Replace => RenameMode::Replace,
+        How::NoReplace => RenameMode::NoReplace,
+        How::Exchange => RenameMode::Exchange,
+        How::Whiteout => RenameMode::Whiteout { uid: 0, gid: 0, no_replace: false },
     }
 }
 

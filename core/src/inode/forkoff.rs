@@ -37,7 +37,13 @@ fn data_bytes(inode: &Inode) -> usize {
 /// The border to choose for an attribute fork of which nothing will be in the inode but a list of extents.
 #[must_use]
 pub fn default(inode: &Inode) -> u8 {
-    let bytes = if inode.core.format == fork_format::DEV { DEVICE_BYTES } else { DEFAULT_BYTES };
+    initial(inode.core.format)
+}
+
+/// The border to choose when the data fork is of that format, and empty.
+#[must_use]
+pub const fn initial(format: u8) -> u8 {
+    let bytes = if format == fork_format::DEV { DEVICE_BYTES } else { DEFAULT_BYTES };
     (bytes / 8) as u8
 }
 

@@ -2,14 +2,17 @@
 //!
 //! Source: "On-Disk Inode", inheritance of flags in "Inode Core".
 
+use crate::btree::bmap::inode_locator;
 use crate::format::features::Incompat;
-use crate::format::inode::{Dinode, FileType, Flags, Flags2, fork_format};
+use crate::format::header::put;
+use crate::format::inode::{CORE_BYTES, Dinode, FileType, Flags, Flags2, fork_format};
 use crate::format::time::Timestamp;
 use crate::geometry::Geometry;
 use crate::journal::Transaction;
 use crate::units::Ino;
 
 use super::core::core_mut;
+use super::forkoff;
 use crate::error::Result;
 
 /// Attributes of a new inode.
@@ -25,7 +28,8 @@ pub struct NewInode {
 
 const S_ISGID: u16 = 0o2000;
 
-/// Makes `ino` an empty file of type `file_type` in the directory with core `parent`.
+/// Makes `ino` an empty file of type `file_type` in the directory with core `parent`. On a volume with parent pointers it
+/// has an empty attribute fork.
 ///
 /// # Errors
 /// Those of reading the inode.
@@ -41,9 +45,12 @@ pub fn initialise(
     let is_dir = file_type == FileType::Directory;
     let core = core_mut(tx, ino)?;
     core.version = 3;
-    core.format = fork_format::EXTENTS;
+    core.format = match file_type {
+        FileType::Regular | FileType::Directory | FileType::Symlink => fork_format::EXTENTS,
+        _ => fork_format::DEV,
+    };
     core.aformat = fork_format::EXTENTS;
-    core.forkoff = 0;
+    core.forkoff = if geometry.has_parent_pointers() { forkoff::initial(core.format) } else { 0 };
     core.metatype.set(0);
     core.uid.set(new.uid);
     core.gid.set(new.gid);
@@ -68,7 +75,7 @@ pub fn initialise(
         }
     }
     core.mode.set(file_type.mode_bits() | mode);
-    inherit(core, parent, is_dir, &geometry);
+    inherit(core, parent, file_type, &geometry);
     let time = core.encode_time(now);
     core.atime = time;
     core.mtime = time;
@@ -77,9 +84,25 @@ pub fn initialise(
     Ok(())
 }
 
+/// Makes a node lead to that device; fifos and sockets have zeros there.
+///
+/// # Errors
+/// Those of reading the inode.
+pub fn set_rdev(tx: &mut Transaction<'_>, ino: Ino, major: u32, minor: u32) -> Result<()> {
+    let at = inode_locator(tx.geometry(), ino);
+    let packed = (major << 18) | minor;
+    put(tx.modify(&at, CORE_BYTES..CORE_BYTES + 4)?, CORE_BYTES, &packed.to_be_bytes());
+    Ok(())
+}
+
 /// Flags and hints that come from the directory.
-fn inherit(core: &mut Dinode, parent: &Dinode, is_dir: bool, geometry: &Geometry) {
-    let (theirs, theirs2) = (parent.flags(), parent.flags2());
+fn inherit(core: &mut Dinode, parent: &Dinode, file_type: FileType, geometry: &Geometry) {
+    let is_dir = file_type == FileType::Directory;
+    let (theirs, theirs2) = match file_type {
+        FileType::Regular | FileType::Directory => (parent.flags(), parent.flags2()),
+        // The others are of the directory's project, and that is all.
+        _ => (parent.flags() & Flags::PROJINHERIT, Flags2::empty()),
+    };
     // NOSYMLINKS is not among them: by default Linux passes all of these on, but not that one.
     let mut flags =
         theirs & (Flags::SYNC | Flags::NOATIME | Flags::NODUMP | Flags::NODEFRAG | Flags::FILESTREAM);

@@ -1,8 +1,8 @@
 //! The log of a fresh volume: how long it is, and the one record in it.
 //!
 //! The kernel refuses a log that is shorter than a few of its largest transactions, a number that it derives from
-//! block size, features and AG size in ways that differ between releases. The table below holds what mkfs.xfs 7.2
-//! asks for (Linux 6.18 wants a little less), measured for volumes without parent pointers.
+//! block size, features and AG size in ways that differ between releases. The tables below hold what mkfs.xfs 7.2
+//! asks for (Linux 6.18 wants a little less), measured.
 //!
 //! Source: "Journaling Log"; sizes measured.
 
@@ -45,6 +45,32 @@ pub(super) fn length(options: &FormatOptions, dirblklog: u8, dblocks: u64, agblo
 
 /// Shortest log in fsblocks that Linux mounts.
 fn minimum(options: &FormatOptions, dirblklog: u8, agblocks: u32) -> u32 {
+    if options.parent {
+        with_parents(options, dirblklog)
+    } else {
+        without_parents(options, dirblklog, agblocks)
+    }
+}
+
+/// With parent pointers neither the size of the AGs nor the other features count.
+fn with_parents(options: &FormatOptions, dirblklog: u8) -> u32 {
+    // By rising size of a directory block, from that of a block (or 4 KiB) on.
+    let row: &[u32] = match options.block_size {
+        1024 => &[4862, 5867, 7757, 11597, 21464],
+        2048 => &[3172, 3618, 4511, 6326, 9956],
+        4096 => &[2001, 2218, 2666, 3548, 5310],
+        8192 => &[1766, 1979, 2413, 3282],
+        16384 => &[1429, 1645, 2075],
+        32768 => &[1157, 1369],
+        _ => &[1127],
+    };
+    let least_dirblklog = (4096 / options.block_size).max(1).ilog2() as u8;
+    let index = usize::from(dirblklog.saturating_sub(least_dirblklog)).min(row.len() - 1);
+    // Large inodes take up to 29 blocks more.
+    row[index] + if options.inode_size > 512 { 32 } else { 0 }
+}
+
+fn without_parents(options: &FormatOptions, dirblklog: u8, agblocks: u32) -> u32 {
     // Rows: block size; AG size up to which the first number holds, then that number and the one beyond; the
     // number unless both rmapbt and reflink are on.
     let (bound, both, both_large, other) = match options.block_size {

@@ -1,4 +1,7 @@
 //! The first inodes: an empty root directory, the two realtime inodes that every volume has, and free ones.
+//!
+//! Where a volume can be repaired while it is mounted, by reverse mappings and parent pointers, mkfs.xfs leaves a word in
+//! an attribute of the root directory that it should be.
 
 use alloc::vec::Vec;
 
@@ -6,7 +9,9 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::FormatOptions;
 use super::shape::{Shape, USED_INODES};
+use crate::btree::bmap::root_bytes;
 use crate::format::BlockKind;
+use crate::format::attr::{Attr, AttrFlags, Value, encode_shortform};
 use crate::format::header::{self, Identity, put};
 use crate::format::inode::{CORE_BYTES, Dinode, FileType, Flags, Flags2, fork_format};
 use crate::units::{AgIno, AgNumber, Daddr, Ino};
@@ -36,6 +41,9 @@ pub(super) fn chunk(shape: &Shape, options: &FormatOptions) -> Vec<u8> {
             // A root inode number always fits the short form: it lies at the start of AG 0.
             put(&mut directory, 2, &(ino.0 as u32).to_be_bytes());
             put(inode, CORE_BYTES, &directory);
+            if has_autofsck(options) {
+                autofsck(inode);
+            }
         }
         let daddr = Daddr(geometry.ino_byte(Ino(ino.0)) >> 9);
         let identity = Identity { uuid: &geometry.meta_uuid, daddr, owner: Some(ino.0) };
@@ -43,6 +51,24 @@ pub(super) fn chunk(shape: &Shape, options: &FormatOptions) -> Vec<u8> {
         header::seal(BlockKind::Inode, inode);
     }
     bytes
+}
+
+fn has_autofsck(options: &FormatOptions) -> bool {
+    options.parent && options.rmapbt
+}
+
+/// Gives the root directory its attribute.
+fn autofsck(inode: &mut [u8]) {
+    let (name, value) = (&b"xfs:autofsck"[..], Value::Local(b"repair"));
+    let attrs = encode_shortform(&[Attr { flags: AttrFlags::ROOT, name, value }]).expect("it is short");
+    let border = border(inode.len());
+    put(inode, core::mem::offset_of!(Dinode, forkoff), &[border, fork_format::LOCAL]);
+    put(inode, CORE_BYTES + usize::from(border) * 8, &attrs);
+}
+
+/// Where the attribute fork starts behind the core, in units of 8 bytes: it has the least room that it can have.
+fn border(inodesize: usize) -> u8 {
+    ((inodesize - CORE_BYTES - root_bytes(2)) / 8) as u8
 }
 
 fn in_use(core: &mut Dinode, index: u32, options: &FormatOptions) {

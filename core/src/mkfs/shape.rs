@@ -356,6 +356,7 @@ fn set_features(sb: &mut RawSuperblock, options: &FormatOptions) {
     let mut version = Version::NLINK | Version::ALIGN | Version::LOGV2 | Version::EXTFLG;
     version |= Version::DIRV2 | Version::MOREBITS;
     version.set(Version::SECTOR, options.sector_size != 512);
+    version.set(Version::ATTR, options.parent);
     let features2 = Features2::LAZYSBCOUNT | Features2::ATTR2 | Features2::PROJID32 | Features2::CRC;
     let mut ro_compat = RoCompat::empty();
     ro_compat.set(RoCompat::FINOBT, options.finobt);
@@ -367,6 +368,7 @@ fn set_features(sb: &mut RawSuperblock, options: &FormatOptions) {
     incompat.set(Incompat::BIGTIME, options.bigtime);
     incompat.set(Incompat::NREXT64, options.nrext64);
     incompat.set(Incompat::EXCHRANGE, options.exchange);
+    incompat.set(Incompat::PARENT, options.parent);
     sb.versionnum.set(version.bits() | 5);
     sb.features2.set(features2.bits());
     sb.bad_features2.set(features2.bits());

@@ -102,11 +102,36 @@ fn shapes_are_those_of_mkfs_xfs() {
     ];
     for (block_size, len, agcount, agblocks, dblocks, logblocks, percent) in table {
         let mut options = small();
-        options.block_size = block_size;
+        (options.block_size, options.parent) = (block_size, false);
         let geometry = Shape::new(len, &options).expect("shape").geometry;
         let found =
             (geometry.agcount, geometry.agblocks, geometry.dblocks, geometry.logblocks, geometry.imax_pct);
         assert_eq!(found, (agcount, agblocks, dblocks, logblocks, percent), "{block_size} {len}");
+    }
+}
+
+/// The same for the log of volumes with parent pointers: sizes of block, directory block and volume, and its length.
+#[test]
+fn logs_with_parent_pointers_are_those_of_mkfs_xfs() {
+    for (block_size, dir_block_size, len, logblocks) in [
+        (1024, 4096, 17 * MIB, 4862),
+        (1024, 65536, 200 * MIB, 21464),
+        (1024, 4096, 300 * MIB, 65536),
+        (2048, 8192, 200 * MIB, 3618),
+        (4096, 4096, 24 * MIB, 2001),
+        (4096, 4096, 299 * MIB, 2001),
+        (4096, 4096, TIB, 131_072),
+        (4096, 65536, 200 * MIB, 5310),
+        (8192, 8192, 64 * MIB, 1766),
+        (16384, 32768, 200 * MIB, 1645),
+        (32768, 32768, 200 * MIB, 1157),
+        (65536, 65536, 300 * MIB, 1127),
+        (65536, 65536, 64 * GIB, 1127),
+    ] {
+        let mut options = small();
+        (options.block_size, options.dir_block_size) = (block_size, dir_block_size);
+        let geometry = Shape::new(len, &options).expect("shape").geometry;
+        assert_eq!(geometry.logblocks, logblocks, "{block_size} {dir_block_size} {len}");
     }
 }
 

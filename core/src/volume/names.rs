@@ -1,90 +1,33 @@
-//! Changing names: create, mkdir, unlink, rmdir.
+//! What all changes of names have in common, and taking names away: unlink and rmdir.
+//!
+//! Each operation is one transaction: the entry, its parent pointer, link counts and times change together. Only what
+//! an inode owned when it lost its last name may be too much for one; see [`open_unlinked`](super::open_unlinked).
 
 use super::Volume;
-use crate::data::truncate::release;
-use crate::data::write::check_reserved;
-use crate::dir::edit::{self, NewName};
+use super::open_unlinked::lose_name;
+use crate::dir::edit;
 use crate::dir::{self};
-use crate::error::{Error, Mistake, Result};
+use crate::error::{Error, Mistake, Place, Problem, Result};
 use crate::format::dir::{MAX_NAME_BYTES, is_valid_name};
 use crate::format::features::Version;
 use crate::format::inode::{FileType, Flags};
+use crate::format::time::Timestamp;
 use crate::inode::core::{core, core_mut};
-use crate::inode::init::{self, NewInode};
-use crate::inode::{self, Inode, inactivate, unlinked};
+use crate::inode::{self, Inode};
 use crate::journal::Transaction;
-use crate::units::{AgIno, AgNumber, Ino};
+use crate::units::Ino;
+use crate::{attr, attr::ParentPointer};
 
 /// Most links that an inode can have.
-const MAX_LINKS: u32 = i32::MAX as u32;
+pub(super) const MAX_LINKS: u32 = i32::MAX as u32;
 
 impl Volume {
-    /// Makes an empty regular file.
+    /// Removes a name of anything but a directory. What it named goes with its last name, or when it is let go if
+    /// somebody [holds](Volume::hold) it.
     ///
     /// # Errors
-    /// [`Mistake::Exists`] and the like; [`Error::NoSpace`]; [`Error::Unsupported`] where the directory or the volume
-    /// cannot take names yet. Nothing has changed then.
-    pub fn create(&mut self, dir: Ino, name: &[u8], new: &NewInode) -> Result<Ino> {
-        self.make(dir, name, FileType::Regular, new)
-    }
-
-    /// Makes an empty directory.
-    ///
-    /// # Errors
-    /// Those of [`Volume::create`].
-    pub fn mkdir(&mut self, dir: Ino, name: &[u8], new: &NewInode) -> Result<Ino> {
-        self.make(dir, name, FileType::Directory, new)
-    }
-
-    fn make(&mut self, dir: Ino, name: &[u8], file_type: FileType, new: &NewInode) -> Result<Ino> {
-        self.check_writable()?;
-        self.check_names_can_change()?;
-        let (now, seed) = (self.now, self.next_seed());
-        let (first_ag, near) = self.place_for(dir, file_type);
-        let ino = self.with_space(|volume| {
-            let mut tx = Transaction::new(&mut volume.store);
-            let parent = writable_dir(&mut tx, dir)?;
-            check_name(name)?;
-            if dir::lookup(&mut tx, &parent, name)?.is_some() {
-                return Err(Mistake::Exists.into());
-            }
-            if file_type == FileType::Directory && parent.core.nlink.get() >= MAX_LINKS {
-                return Err(Mistake::TooManyLinks.into());
-            }
-            if file_type == FileType::Regular && parent.core.flags().contains(Flags::RTINHERIT) {
-                return Err(Error::unsupported("new file on the realtime device"));
-            }
-            let ino = inode::alloc::allocate(&mut tx, first_ag, near, seed)?;
-            init::initialise(&mut tx, ino, file_type, new, &parent.core, now)?;
-            if file_type == FileType::Directory {
-                edit::initialise(&mut tx, ino, dir)?;
-            }
-            edit::add(&mut tx, &parent, &NewName { name, ino, file_type })?;
-            touch_dir(&mut tx, dir, i32::from(file_type == FileType::Directory), now)?;
-            check_reserved(&mut tx, &volume.files)?;
-            tx.commit()?;
-            Ok(ino)
-        })?;
-        // Not before: a call that is repeated must look for the same place.
-        self.seed = seed;
-        self.dir_rotor = self.dir_rotor.wrapping_add(u32::from(file_type == FileType::Directory));
-        Ok(ino)
-    }
-
-    /// Where a new inode should lie: files near their directory, directories spread over the AGs.
-    fn place_for(&self, dir: Ino, file_type: FileType) -> (AgNumber, AgIno) {
-        let (ag, near) = self.geometry().split_ino(dir);
-        if file_type != FileType::Directory {
-            return (ag, near);
-        }
-        (AgNumber(self.dir_rotor % self.geometry().agcount), AgIno(0))
-    }
-
-    /// Removes a name of anything but a directory. What it named goes with its last name.
-    ///
-    /// # Errors
-    /// [`Mistake::IsADirectory`] and the like; [`Error::Unsupported`] where the directory or the volume cannot change
-    /// names yet. Nothing has changed then.
+    /// [`Mistake::IsADirectory`] and the like; [`Error::Unsupported`] where the volume cannot change names yet. Nothing
+    /// has changed then.
     pub fn unlink(&mut self, dir: Ino, name: &[u8]) -> Result<()> {
         self.remove(dir, name, false)
     }
@@ -98,35 +41,20 @@ impl Volume {
     }
 
     fn remove(&mut self, dir: Ino, name: &[u8], directory: bool) -> Result<()> {
-        self.check_writable()?;
         self.check_names_can_change()?;
         let now = self.now;
         self.with_space(|volume| {
-            let mut tx = volume.transaction();
+            let mut tx = Transaction::new(&mut volume.store);
             let parent = writable_dir(&mut tx, dir)?;
-            if parent.core.flags().contains(Flags::APPEND) {
-                return Err(Mistake::NotPermitted("directory is append-only").into());
-            }
             check_name(name)?;
-            let Some((ino, _)) = dir::lookup(&mut tx, &parent, name)? else {
-                return Err(Mistake::NotFound.into());
-            };
-            let target = inode::read(&mut tx, ino)?;
-            check_removable(&mut tx, &target, directory)?;
+            let target = existing(&mut tx, &parent, name)?;
+            check_may_lose_name(&parent, &target)?;
+            check_kind(&mut tx, &target, directory)?;
             edit::remove(&mut tx, &parent, name)?;
             touch_dir(&mut tx, dir, -i32::from(directory), now)?;
-            let core = core_mut(&mut tx, ino)?;
-            let nlink = if directory { 0 } else { core.nlink.get().saturating_sub(1) };
-            core.nlink.set(nlink);
-            core.ctime = core.encode_time(now);
-            let is_gone = nlink > 0 || start_freeing(&mut tx, ino)?;
+            let fate = lose_name(&mut tx, &target, (&parent, name), &volume.held, now)?;
             tx.commit()?;
-            if nlink == 0 {
-                volume.forget_file(ino);
-            }
-            if !is_gone {
-                volume.orphans.push(ino);
-            }
+            volume.settle(target.ino, fate);
             Ok(())
         })?;
         // The name is gone, whatever becomes of the rest: what can't be freed now is left for later.
@@ -134,26 +62,9 @@ impl Volume {
         Ok(())
     }
 
-    /// Frees what has lost its last name and was too large to go with it.
-    pub(super) fn free_orphans(&mut self) -> Result<()> {
-        while let Some(&ino) = self.orphans.last() {
-            inactivate::finish(&mut self.store, ino)?;
-            self.orphans.pop();
-        }
-        Ok(())
-    }
-
-    /// Drops what is in memory of a file that is gone.
-    fn forget_file(&mut self, ino: Ino) {
-        let geometry = self.store.geometry().clone();
-        let staging = self.files.forget(&geometry, ino);
-        release(&mut self.store, staging.values());
-    }
-
-    fn check_names_can_change(&self) -> Result<()> {
-        if self.geometry().has_parent_pointers() {
-            return Err(Error::unsupported("changing names on a volume with parent pointers"));
-        }
+    /// Refuses when the volume takes no changes, or none of names.
+    pub(super) fn check_names_can_change(&self) -> Result<()> {
+        self.check_writable()?;
         if self.geometry().version.contains(Version::BORG) {
             return Err(Error::unsupported(
                 "changing names on a volume that ignores the case of ASCII letters",
@@ -163,7 +74,8 @@ impl Volume {
     }
 }
 
-fn check_name(name: &[u8]) -> Result<()> {
+/// Refuses what can't be the name of an entry that changes.
+pub(super) fn check_name(name: &[u8]) -> Result<()> {
     if name.len() > MAX_NAME_BYTES {
         return Err(Mistake::NameTooLong.into());
     }
@@ -173,10 +85,14 @@ fn check_name(name: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn writable_dir(tx: &mut Transaction<'_>, dir: Ino) -> Result<Inode> {
+/// A directory whose names may change.
+pub(super) fn writable_dir(tx: &mut Transaction<'_>, dir: Ino) -> Result<Inode> {
     let dir = inode::read(tx, dir)?;
     if !dir.is_dir() {
         return Err(Mistake::NotADirectory.into());
+    }
+    if dir.core.nlink.get() == 0 {
+        return Err(Mistake::NotFound.into());
     }
     if dir.core.flags().contains(Flags::IMMUTABLE) {
         return Err(Mistake::NotPermitted("directory is immutable").into());
@@ -184,21 +100,27 @@ fn writable_dir(tx: &mut Transaction<'_>, dir: Ino) -> Result<Inode> {
     Ok(dir)
 }
 
-/// Frees an inode without a name, or as much of it as the transaction takes: then it goes on the unlinked list, and
-/// this returns false.
-fn start_freeing(tx: &mut Transaction<'_>, ino: Ino) -> Result<bool> {
-    if inactivate::step(tx, ino)? {
-        inode::alloc::free(tx, ino)?;
-        return Ok(true);
+/// The inode that `name` names in `dir`.
+pub(super) fn existing(tx: &mut Transaction<'_>, dir: &Inode, name: &[u8]) -> Result<Inode> {
+    match dir::lookup(tx, dir, name)? {
+        Some((ino, _)) => inode::read(tx, ino),
+        None => Err(Mistake::NotFound.into()),
     }
-    unlinked::insert(tx, ino)?;
-    Ok(false)
 }
 
-fn check_removable(tx: &mut Transaction<'_>, target: &Inode, directory: bool) -> Result<()> {
+/// Refuses to take a name of `target` out of `dir` where flags forbid it.
+pub(super) fn check_may_lose_name(dir: &Inode, target: &Inode) -> Result<()> {
+    if dir.core.flags().contains(Flags::APPEND) {
+        return Err(Mistake::NotPermitted("directory is append-only").into());
+    }
     if target.core.flags().intersects(Flags::IMMUTABLE | Flags::APPEND) {
         return Err(Mistake::NotPermitted("file is immutable or append-only").into());
     }
+    Ok(())
+}
+
+/// Refuses to remove a directory as a file, a file as a directory, or a directory that holds something.
+pub(super) fn check_kind(tx: &mut Transaction<'_>, target: &Inode, directory: bool) -> Result<()> {
     if target.is_realtime() {
         return Err(Error::unsupported("removing a file on the realtime device"));
     }
@@ -211,19 +133,55 @@ fn check_removable(tx: &mut Transaction<'_>, target: &Inode, directory: bool) ->
     }
 }
 
+/// Refuses to give `inode` a name in a directory that is a project of its own: its quota would not see it. Special
+/// files may be without a project.
+pub(super) fn check_same_project(dir: &Inode, inode: &Inode) -> Result<()> {
+    let is_special = !matches!(inode.file_type, FileType::Regular | FileType::Directory | FileType::Symlink);
+    let differs = inode.core.projid() != dir.core.projid() && !(is_special && inode.core.projid() == 0);
+    if dir.core.flags().contains(Flags::PROJINHERIT) && differs {
+        return Err(Mistake::CrossDevice.into());
+    }
+    Ok(())
+}
+
+/// What an inode remembers of its name `name` in `dir`.
+fn pointer(dir: &Inode, name: &[u8]) -> ParentPointer {
+    ParentPointer { parent: dir.ino, generation: dir.core.gen_.get(), name: name.to_vec() }
+}
+
+/// Has an inode remember a name that it got, on volumes with parent pointers.
+pub(super) fn remember(tx: &mut Transaction<'_>, ino: Ino, dir: &Inode, name: &[u8]) -> Result<()> {
+    if !tx.geometry().has_parent_pointers() {
+        return Ok(());
+    }
+    attr::add_parent(tx, ino, &pointer(dir, name))
+}
+
+/// Has an inode forget a name that it lost, on volumes with parent pointers.
+pub(super) fn forget(tx: &mut Transaction<'_>, ino: Ino, dir: &Inode, name: &[u8]) -> Result<()> {
+    if !tx.geometry().has_parent_pointers() || attr::remove_parent(tx, ino, &pointer(dir, name))? {
+        return Ok(());
+    }
+    Err(Error::corrupt("inode", Place::ino(ino), Problem::Rule("name without a parent pointer")))
+}
+
 /// Times and link count of a directory whose names changed.
-fn touch_dir(
-    tx: &mut Transaction<'_>,
-    dir: Ino,
-    links: i32,
-    now: crate::format::time::Timestamp,
-) -> Result<()> {
+pub(super) fn touch_dir(tx: &mut Transaction<'_>, dir: Ino, links: i32, now: Timestamp) -> Result<()> {
     let nlink = core(tx, dir)?.nlink.get();
     let core = core_mut(tx, dir)?;
     core.nlink.set(nlink.saturating_add_signed(links));
     let time = core.encode_time(now);
     core.mtime = time;
     core.ctime = time;
+    core.changecount.set(core.changecount.get().wrapping_add(1));
+    Ok(())
+}
+
+/// Change time, and link count, of an inode whose names changed.
+pub(super) fn touch(tx: &mut Transaction<'_>, ino: Ino, links: i32, now: Timestamp) -> Result<()> {
+    let core = core_mut(tx, ino)?;
+    core.nlink.set(core.nlink.get().saturating_add_signed(links));
+    core.ctime = core.encode_time(now);
     core.changecount.set(core.changecount.get().wrapping_add(1));
     Ok(())
 }

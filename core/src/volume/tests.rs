@@ -5,6 +5,7 @@ mod full;
 mod journal;
 mod log;
 mod many;
+mod names;
 mod pipeline;
 mod shapes;
 mod xattrs;

@@ -262,7 +262,8 @@ impl Volume {
         self.store.force()
     }
 
-    /// Makes everything durable and in place, and the log clean: what an unmount does, but the volume stays open.
+    /// Makes everything durable and in place, and the log clean: what an unmount does, but the volume stays open. While
+    /// somebody holds an inode without a name, the log stays as it is: recovery has to free that after a crash.
     ///
     /// # Errors
     /// Those of the device; corruption.
@@ -270,15 +271,16 @@ impl Volume {
         self.writeback_all()?;
         // A clean log would say that there are none: recovery, which also frees them, would not look.
         self.free_orphans()?;
-        self.store.quiesce()
+        if self.holds_unlinked()? { self.store.force() } else { self.store.quiesce() }
     }
 
-    /// Makes everything durable and in place, the log clean, and gives the device back.
+    /// Makes everything durable and in place, the log clean, and gives the device back. Nothing is held any more.
     ///
     /// # Errors
     /// Those of [`Volume::quiesce`]. The device is gone then; open it again to see what is on it.
     pub fn close(mut self) -> Result<Box<dyn BlockDevice>> {
         if self.read_only.is_none() {
+            self.release_all()?;
             self.quiesce()?;
         }
         let device = self.store.into_device();

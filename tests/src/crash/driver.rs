@@ -9,7 +9,7 @@ use super::image::Image;
 use super::model::Model;
 use super::record::{Event, Recorder, SECTOR_BYTES};
 use super::states::Recording;
-use crate::ops::{Bytes, Op};
+use crate::ops::{Bytes, How, Op};
 use crate::rng::{Rng, pattern};
 use crate::session;
 
@@ -268,6 +268,24 @@ pub fn follow(model: &mut Model, op: &Op, waiting: &[Vec<u8>]) {
         Op::Create { dir, name, mode } => model.make(&child(dir, name), *mode, false),
         Op::Mkdir { dir, name, mode } => model.make(&child(dir, name), *mode, true),
         Op::Unlink { dir, name } | Op::Rmdir { dir, name } => model.remove(&child(dir, name)),
+        Op::Symlink { dir, name, target } => model.make_other(&child(dir, name), 0o777, target.0.clone()),
+        Op::Mknod { dir, name, mode, rdev, .. } => {
+            model.make_other(&child(dir, name), *mode, shown_node(*rdev));
+        }
+        Op::Link { path, dir, name } => model.link(path, &child(dir, name)),
+        Op::Rename { dir, name, new_dir, new_name, how } => {
+            let (from, to) = (child(dir, name), child(new_dir, new_name));
+            match how {
+                How::Exchange => model.exchange(&from, &to),
+                How::Whiteout => model.rename(&from, &to, Some(shown_node((0, 0)))),
+                How::Replace | How::NoReplace => model.rename(&from, &to, None),
+            }
+        }
+        Op::Tmpfile { dir, name, mode, seed, len_bytes } => {
+            let path = child(dir, name);
+            model.make(&path, *mode, false);
+            model.write(&path, 0, &pattern(*seed, 0, *len_bytes));
+        }
         Op::Write { path, seed, offset_bytes, len_bytes } => {
             model.write(path, *offset_bytes, &pattern(*seed, *offset_bytes, *len_bytes));
         }
@@ -285,6 +303,11 @@ pub fn follow(model: &mut Model, op: &Op, waiting: &[Vec<u8>]) {
         Op::Sync | Op::Reopen => waiting.iter().for_each(|path| model.writeback(path)),
         Op::Preallocate { .. } | Op::Punch { .. } => unreachable!("only the kernel does {op:?}"),
     }
+}
+
+/// What stands for a node in the model and in a view.
+pub fn shown_node(rdev: (u32, u32)) -> Vec<u8> {
+    format!("node {rdev:?}").into_bytes()
 }
 
 /// The path of a name in a directory.

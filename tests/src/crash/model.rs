@@ -56,8 +56,33 @@ pub struct File {
 pub enum Node {
     /// A directory.
     Directory(Owned),
-    /// A file.
+    /// A file; one with several names stands at each of them.
     File(Arc<File>),
+    /// A symlink with its target, or a node.
+    Other(Owned, Vec<u8>),
+}
+
+impl Node {
+    /// Whether it is that file.
+    fn is_file(&self, id: FileId) -> bool {
+        matches!(self, Self::File(file) if file.id == id)
+    }
+}
+
+/// Takes a path and all that lies below it out of a state; what is left of each path is what stands behind `path`.
+fn take(state: &mut State, path: &[u8]) -> Vec<(Vec<u8>, Node)> {
+    let below = [path, b"/"].concat();
+    let paths: Vec<_> = state.keys().filter(|key| *key == path || key.starts_with(&below)).cloned().collect();
+    let taken = paths.into_iter().map(|key| {
+        let node = state.remove(&key).expect("listed above");
+        (key[path.len()..].to_vec(), node)
+    });
+    taken.collect()
+}
+
+/// Puts back what [`take`] took, at another path.
+fn put(state: &mut State, path: &[u8], taken: Vec<(Vec<u8>, Node)>) {
+    state.extend(taken.into_iter().map(|(rest, node)| ([path, &rest].concat(), node)));
 }
 
 /// All metadata at one moment, by path. The root is not listed.
@@ -203,6 +228,11 @@ impl Model {
     /// Changes one entry in a step of its own.
     fn change(&mut self, path: &[u8], node: Option<Node>, in_parts: Option<FileId>) {
         let mut state = self.state().clone();
+        if let Some(Node::File(file)) = &node {
+            for other in state.values_mut().filter(|other| other.is_file(file.id)) {
+                *other = Node::File(Arc::clone(file));
+            }
+        }
         match node {
             Some(node) => state.insert(path.to_vec(), node),
             None => state.remove(path),
@@ -245,29 +275,58 @@ impl Model {
         self.change(path, Some(node), None);
     }
 
-    /// A file or an empty directory goes.
+    /// A symlink or a node is made.
+    pub fn make_other(&mut self, path: &[u8], mode: u16, what: Vec<u8>) {
+        self.change(path, Some(Node::Other(Owned::by_root(mode), what)), None);
+    }
+
+    /// Something but a directory gets one more name.
+    pub fn link(&mut self, path: &[u8], new: &[u8]) {
+        let node = self.state()[path].clone();
+        self.change(new, Some(node), None);
+    }
+
+    /// A name goes, of anything but a directory that holds something.
     pub fn remove(&mut self, path: &[u8]) {
-        if let Some(Node::File(file)) = self.state().get(path).cloned() {
-            self.memory.remove(&file.id);
-            self.disown(&file.cells);
-        }
+        self.forget_last(path);
         self.change(path, None, None);
     }
 
-    /// Something gets another path, in place of what may be there.
-    pub fn rename(&mut self, from: &[u8], to: &[u8]) {
-        if let Some(Node::File(file)) = self.state().get(to).cloned() {
+    /// What a file has goes with its last name, at `path`.
+    fn forget_last(&mut self, path: &[u8]) {
+        let Some(Node::File(file)) = self.state().get(path).cloned() else { return };
+        if self.state().values().filter(|node| node.is_file(file.id)).count() == 1 {
             self.memory.remove(&file.id);
             self.disown(&file.cells);
         }
-        let mut state = self.state().clone();
-        let below = [from, b"/"].concat();
-        let moved: Vec<Vec<u8>> =
-            state.keys().filter(|path| *path == from || path.starts_with(&below)).cloned().collect();
-        for path in moved {
-            let node = state.remove(&path).expect("listed above");
-            state.insert([to, &path[from.len()..]].concat(), node);
+    }
+
+    /// Something gets another path, in place of what may be there. A whiteout may be left behind.
+    pub fn rename(&mut self, from: &[u8], to: &[u8], whiteout: Option<Vec<u8>>) {
+        let is_same = match (self.state().get(from), self.state().get(to)) {
+            (Some(Node::File(file)), Some(other)) => other.is_file(file.id),
+            _ => from == to,
+        };
+        if is_same {
+            return;
         }
+        self.forget_last(to);
+        let mut state = self.state().clone();
+        state.remove(to);
+        let moved = take(&mut state, from);
+        put(&mut state, to, moved);
+        if let Some(what) = whiteout {
+            state.insert(from.to_vec(), Node::Other(Owned::by_root(0), what));
+        }
+        self.step(state, None);
+    }
+
+    /// Two paths change places.
+    pub fn exchange(&mut self, one: &[u8], other: &[u8]) {
+        let mut state = self.state().clone();
+        let (first, second) = (take(&mut state, one), take(&mut state, other));
+        put(&mut state, other, first);
+        put(&mut state, one, second);
         self.step(state, None);
     }
 
@@ -282,6 +341,7 @@ impl Model {
         match &mut node {
             Node::Directory(owned) => set(owned),
             Node::File(file) => set(&mut Arc::make_mut(file).owned),
+            Node::Other(owned, _) => set(owned),
         }
         self.change(path, Some(node), None);
     }

@@ -359,8 +359,20 @@ fn below(mut op: Op, top: &str) -> Op {
         path.0 = full;
     };
     match &mut op {
-        Op::Create { dir, .. } | Op::Mkdir { dir, .. } | Op::Unlink { dir, .. } | Op::Rmdir { dir, .. } => {
+        Op::Create { dir, .. }
+        | Op::Mkdir { dir, .. }
+        | Op::Symlink { dir, .. }
+        | Op::Mknod { dir, .. }
+        | Op::Tmpfile { dir, .. }
+        | Op::Unlink { dir, .. }
+        | Op::Rmdir { dir, .. } => put(dir),
+        Op::Link { path, dir, .. } => {
+            put(path);
             put(dir);
+        }
+        Op::Rename { dir, new_dir, .. } => {
+            put(dir);
+            put(new_dir);
         }
         Op::CloneFile { source, target } | Op::CloneRange { source, target, .. } => {
             put(source);

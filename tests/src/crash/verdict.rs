@@ -6,7 +6,7 @@ use std::sync::Arc;
 use xfskit::volume::FileType;
 use xfskit::{Result, Volume};
 
-use super::driver::{child, stamp};
+use super::driver::{child, shown_node, stamp};
 use super::model::{Cell, File, FileId, Model, Node, Owned};
 use super::record::SECTOR_BYTES;
 use crate::fresh::try_content;
@@ -22,8 +22,10 @@ pub struct View {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     owned: Owned,
-    /// `None` for directories.
+    /// Of a file.
     content: Option<Vec<u8>>,
+    /// Of a symlink or a node.
+    other: Option<Vec<u8>>,
 }
 
 impl View {
@@ -39,14 +41,14 @@ impl View {
                 let path = child(&prefix, &entry.name);
                 let stat = volume.stat(entry.ino)?;
                 let owned = Owned { mode: stat.mode, uid: stat.uid, gid: stat.gid };
-                let content = match stat.file_type {
-                    FileType::Directory => {
-                        pending.push((entry.ino, path.clone()));
-                        None
-                    }
-                    _ => Some(try_content(volume, entry.ino)?),
-                };
-                view.seen.insert(path, Seen { owned, content });
+                let mut seen = Seen { owned, content: None, other: None };
+                match stat.file_type {
+                    FileType::Directory => pending.push((entry.ino, path.clone())),
+                    FileType::Regular => seen.content = Some(try_content(volume, entry.ino)?),
+                    FileType::Symlink => seen.other = Some(volume.read_link(entry.ino)?),
+                    _ => seen.other = Some(shown_node(stat.rdev)),
+                }
+                view.seen.insert(path, seen);
             }
         }
         Ok(view)
@@ -67,7 +69,8 @@ impl View {
 
     /// Paths of all directories.
     pub fn directories(&self) -> Vec<&[u8]> {
-        let directories = self.seen.iter().filter(|(_, seen)| seen.content.is_none());
+        let is_dir = |seen: &Seen| seen.content.is_none() && seen.other.is_none();
+        let directories = self.seen.iter().filter(|(_, seen)| is_dir(seen));
         directories.map(|(path, _)| path.as_slice()).collect()
     }
 
@@ -144,9 +147,10 @@ impl<'a> Verdict<'a> {
                 (None, _) => return Err(format!("{told} is there and should not be")),
                 (_, None) => return Err(format!("{told} is missing")),
             };
-            match (node, &seen.content) {
-                (Node::Directory(owned), None) if *owned == seen.owned => {}
-                (Node::File(file), Some(content)) if file.owned == seen.owned => {
+            match (node, &seen.content, &seen.other) {
+                (Node::Directory(owned), None, None) if *owned == seen.owned => {}
+                (Node::Other(owned, what), None, Some(other)) if *owned == seen.owned && what == other => {}
+                (Node::File(file), Some(content), None) if file.owned == seen.owned => {
                     let later = next.filter(|next| next.in_parts == Some(file.id));
                     let later = later.and_then(|next| match &next.state.get(path) {
                         Some(Node::File(later)) => Some(later),

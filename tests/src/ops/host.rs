@@ -2,17 +2,20 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, Permissions};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::fs::{AtFlags, CWD, FallocateFlags, Gid, Timespec, Timestamps, Uid};
+use rustix::fs::{
+    AtFlags, CWD, FallocateFlags, FileType, Gid, Mode, OFlags, RenameFlags, Timespec, Timestamps, Uid,
+};
 
-use super::Op;
+use super::{How, Op};
 use crate::referee::run;
 use crate::rng::pattern;
-use crate::tree::Time;
+use crate::tree::{Kind, Time};
 
 /// Has the kernel do `op` below `root`; [`Op::Reopen`] is left to the caller, and [`Op::Writeback`] to the kernel.
 ///
@@ -26,6 +29,21 @@ pub fn apply_on_mount(root: &Path, op: &Op) {
         Op::Mkdir { dir, name, mode } => mkdir(&child(dir, name), *mode),
         Op::Unlink { dir, name } => std::fs::remove_file(child(dir, name)),
         Op::Rmdir { dir, name } => std::fs::remove_dir(child(dir, name)),
+        Op::Symlink { dir, name, target } => {
+            std::os::unix::fs::symlink(OsStr::from_bytes(target), child(dir, name))
+        }
+        Op::Mknod { dir, name, mode, kind, rdev } => mknod(&child(dir, name), *mode, *kind, *rdev),
+        Op::Link { path, dir, name } => {
+            rustix::fs::linkat(CWD, host(path), CWD, child(dir, name), AtFlags::empty()).map_err(Into::into)
+        }
+        Op::Rename { dir, name, new_dir, new_name, how } => {
+            let flags = rename_flags(*how);
+            let (old, new) = (child(dir, name), child(new_dir, new_name));
+            rustix::fs::renameat_with(CWD, old, CWD, new, flags).map_err(Into::into)
+        }
+        Op::Tmpfile { dir, name, mode, seed, len_bytes } => {
+            tmpfile(&host(dir), &child(dir, name), *mode, &pattern(*seed, 0, *len_bytes))
+        }
         Op::Write { path, seed, offset_bytes, len_bytes } => {
             let bytes = pattern(*seed, *offset_bytes, *len_bytes);
             open(&host(path)).and_then(|file| file.write_all_at(&bytes, *offset_bytes))
@@ -70,6 +88,34 @@ fn create(path: &Path, mode: u16) -> std::io::Result<()> {
 fn mkdir(path: &Path, mode: u16) -> std::io::Result<()> {
     std::fs::DirBuilder::new().mode(0o700).create(path)?;
     std::fs::set_permissions(path, Permissions::from_mode(mode.into()))
+}
+
+fn mknod(path: &Path, mode: u16, kind: Kind, (major, minor): (u32, u32)) -> std::io::Result<()> {
+    let file_type = match kind {
+        Kind::CharDevice => FileType::CharacterDevice,
+        Kind::BlockDevice => FileType::BlockDevice,
+        Kind::Fifo => FileType::Fifo,
+        _ => FileType::Socket,
+    };
+    rustix::fs::mknodat(CWD, path, file_type, Mode::empty(), rustix::fs::makedev(major, minor))?;
+    std::fs::set_permissions(path, Permissions::from_mode(mode.into()))
+}
+
+fn rename_flags(how: How) -> RenameFlags {
+    match how {
+        How::Replace => RenameFlags::empty(),
+        How::NoReplace => RenameFlags::NOREPLACE,
+        How::Exchange => RenameFlags::EXCHANGE,
+        How::Whiteout => RenameFlags::WHITEOUT,
+    }
+}
+
+fn tmpfile(dir: &Path, path: &Path, mode: u16, bytes: &[u8]) -> std::io::Result<()> {
+    let file = File::from(rustix::fs::open(dir, OFlags::TMPFILE | OFlags::RDWR, Mode::RUSR)?);
+    file.write_all_at(bytes, 0)?;
+    file.set_permissions(Permissions::from_mode(mode.into()))?;
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, open, CWD, path, AtFlags::SYMLINK_FOLLOW).map_err(Into::into)
 }
 
 fn allocate(path: &Path, flags: FallocateFlags, offset_bytes: u64, len_bytes: u64) -> std::io::Result<()> {

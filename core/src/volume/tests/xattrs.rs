@@ -18,6 +18,7 @@ use crate::format::superblock::RawSuperblock;
 use crate::format::{BlockKind, header};
 use crate::inode::{self, Fork};
 use crate::journal::{Locator, Transaction};
+use crate::mkfs::FormatOptions;
 use crate::units::{AgBlock, FileBlock, Ino};
 use crate::volume::{Namespace, SetMode, Volume, XattrName};
 
@@ -33,6 +34,14 @@ impl Numbers {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
+}
+
+/// A fresh volume whose inodes have no attributes but those that are set here.
+fn plain(mib: usize, change: impl FnOnce(&mut FormatOptions)) -> Shared {
+    fresh(mib, |options| {
+        options.parent = false;
+        change(options);
+    })
 }
 
 fn attrs(volume: &mut Volume, ino: Ino) -> Model {
@@ -74,7 +83,7 @@ fn set(volume: &mut Volume, ino: Ino, name: &str, value: &[u8]) {
 #[test]
 fn attributes_go_through_all_forms_and_back() {
     for (block_size, inode_size) in [(1024, 512), (4096, 512), (4096, 1024), (65536, 2048)] {
-        let device = fresh(if block_size == 65536 { 300 } else { 64 }, |options| {
+        let device = plain(if block_size == 65536 { 300 } else { 64 }, |options| {
             options.block_size = block_size;
             options.inode_size = inode_size;
         });
@@ -135,7 +144,7 @@ fn value_len(numbers: &mut Numbers, block_size: usize) -> usize {
 
 /// Random changes to a few files.
 fn churn(block_size: u32, inode_size: u32, seed: u64, steps: usize) {
-    let device = fresh(96, |options| {
+    let device = plain(96, |options| {
         options.block_size = block_size;
         options.inode_size = inode_size;
     });
@@ -204,7 +213,7 @@ fn random_changes_of_attributes_match_a_map_with_large_blocks() {
 
 #[test]
 fn extents_make_way_for_attributes() {
-    let device = fresh(64, |options| options.block_size = 1024);
+    let device = plain(64, |options| options.block_size = 1024);
     for extents in [2_u64, 12, 13, 19, 21, 25, 60, 3000] {
         for value_len in [4, 100, 240, 3000] {
             let mut volume = device.open();
@@ -248,7 +257,7 @@ fn extents_make_way_for_attributes() {
 
 #[test]
 fn names_in_a_directory_make_way_for_attributes() {
-    let device = fresh(64, |_| {});
+    let device = plain(64, |_| {});
     let mut volume = device.open();
     let root = volume.root();
     for names in [0, 3, 6, 11] {
@@ -268,7 +277,7 @@ fn names_in_a_directory_make_way_for_attributes() {
 
 #[test]
 fn mistakes_are_those_of_setxattr() {
-    let device = fresh(64, |_| {});
+    let device = plain(64, |_| {});
     let mut volume = device.open();
     let root = volume.root();
     let file = volume.create(root, b"file", &FILE).expect("create");
@@ -295,7 +304,7 @@ fn mistakes_are_those_of_setxattr() {
 
 #[test]
 fn without_space_nothing_changes() {
-    let device = fresh(32, |options| options.block_size = 1024);
+    let device = plain(32, |options| options.block_size = 1024);
     let mut volume = device.open();
     let root = volume.root();
     let file = volume.create(root, b"file", &FILE).expect("create");
@@ -318,7 +327,7 @@ fn without_space_nothing_changes() {
 
 /// A fresh volume in whose superblocks the feature is turned on.
 fn with_parent_pointers() -> Shared {
-    let device = fresh(64, |_| {});
+    let device = plain(64, |_| {});
     turn_parent_pointers_on(&device);
     device
 }
@@ -379,7 +388,7 @@ fn parent_pointers_are_told_apart_by_value() {
 #[test]
 fn a_name_and_its_parent_pointer_make_a_sound_pair() {
     // The names come first: they can't change any more once the feature is on.
-    let device = fresh(64, |_| {});
+    let device = plain(64, |_| {});
     let mut volume = device.open();
     let root = volume.root();
     for n in 0..4 {
@@ -436,7 +445,7 @@ fn make_incomplete(volume: &mut Volume, ino: Ino, name: &[u8]) {
 
 #[test]
 fn what_was_left_incomplete_is_not_seen_and_gives_way() {
-    let device = fresh(64, |_| {});
+    let device = plain(64, |_| {});
     let mut volume = device.open();
     let root = volume.root();
     let free = volume.statfs().expect("statfs").free_fsblocks;

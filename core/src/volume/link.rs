@@ -1,0 +1,54 @@
+//! Further names of an inode.
+
+use super::Volume;
+use super::names::{MAX_LINKS, check_name, check_same_project, remember, touch, touch_dir, writable_dir};
+use crate::data::write::check_reserved;
+use crate::dir::edit::{self, NewName};
+use crate::dir::{self};
+use crate::error::{Mistake, Result};
+use crate::format::inode::Flags;
+use crate::inode::{self, unlinked};
+use crate::journal::Transaction;
+use crate::units::Ino;
+
+impl Volume {
+    /// Gives an inode that is not a directory one more name; one without a name must be held.
+    ///
+    /// # Errors
+    /// [`Mistake::Exists`], [`Mistake::TooManyLinks`], [`Mistake::CrossDevice`] into another project and the like, and
+    /// those of [`Volume::create`]. Nothing has changed then.
+    pub fn link(&mut self, ino: Ino, dir: Ino, name: &[u8]) -> Result<()> {
+        self.check_names_can_change()?;
+        let now = self.now;
+        self.with_space(|volume| {
+            let mut tx = Transaction::new(&mut volume.store);
+            let parent = writable_dir(&mut tx, dir)?;
+            check_name(name)?;
+            let target = inode::read(&mut tx, ino)?;
+            if dir::lookup(&mut tx, &parent, name)?.is_some() {
+                return Err(Mistake::Exists.into());
+            }
+            if target.is_dir() {
+                return Err(Mistake::NotPermitted("a directory has one name").into());
+            }
+            if target.core.flags().intersects(Flags::IMMUTABLE | Flags::APPEND) {
+                return Err(Mistake::NotPermitted("file is immutable or append-only").into());
+            }
+            check_same_project(&parent, &target)?;
+            match target.core.nlink.get() {
+                0 if volume.held.contains_key(&ino) => unlinked::remove(&mut tx, ino)?,
+                0 => return Err(Mistake::NotFound.into()),
+                MAX_LINKS.. => return Err(Mistake::TooManyLinks.into()),
+                _ => {}
+            }
+            edit::add(&mut tx, &parent, &NewName { name, ino, file_type: target.file_type })?;
+            touch_dir(&mut tx, dir, 0, now)?;
+            touch(&mut tx, ino, 1, now)?;
+            remember(&mut tx, ino, &parent, name)?;
+            check_reserved(&mut tx, &volume.files)?;
+            tx.commit()
+        })?;
+        self.note_attributes();
+        Ok(())
+    }
+}
