@@ -129,16 +129,22 @@ impl Log {
         }
     }
 
-    /// Bytes between head and tail, as far as what is durable says.
+    /// Bytes that no durable record needs.
     #[must_use]
     pub fn free_bytes(&self) -> u64 {
-        let (head, tail) = (self.at.head, self.at.tail);
-        let used = if head.cycle() == tail.cycle() {
-            u64::from(head.block_bb()) - u64::from(tail.block_bb().min(head.block_bb()))
+        self.len_bytes().saturating_sub(self.bytes_since(self.at.tail))
+    }
+
+    /// Bytes from `start`, which lies in the log still, to the head.
+    #[must_use]
+    pub fn bytes_since(&self, start: Lsn) -> u64 {
+        let head = self.at.head;
+        let used = if head.cycle() == start.cycle() {
+            u64::from(head.block_bb()) - u64::from(start.block_bb().min(head.block_bb()))
         } else {
-            u64::from(self.blocks) - u64::from(tail.block_bb()) + u64::from(head.block_bb())
+            u64::from(self.blocks) - u64::from(start.block_bb()) + u64::from(head.block_bb())
         };
-        (u64::from(self.blocks).saturating_sub(used)) << 9
+        used << 9
     }
 
     /// What `payload_bytes` bytes of payload take in the log, headers and padding included.

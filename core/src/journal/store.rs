@@ -68,8 +68,12 @@ pub struct Store {
     imaged: HashSet<Daddr>,
     /// `None` where nothing may be changed.
     log: Option<Log>,
-    /// Start of the first checkpoint with changes that are not in place yet.
+    /// Start of the first checkpoint with changes that are not in place for good yet.
     oldest: Option<Lsn>,
+    /// Everything that is in the log was written in place and the device not flushed since.
+    is_settling: bool,
+    /// A force comes next: it may use what the next checkpoint keeps free for it.
+    is_forcing: bool,
     /// Intents that are in the log without their done items: the tail stays before them.
     intents: Vec<PendingIntent>,
     /// What lies ahead of the head of the log cannot be taken for records that follow those to come.
@@ -116,6 +120,8 @@ impl Store {
             imaged: HashSet::new(),
             log: None,
             oldest: None,
+            is_settling: false,
+            is_forcing: false,
             intents: Vec::new(),
             ahead_is_clear: false,
             is_quiet: true,

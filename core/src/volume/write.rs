@@ -92,6 +92,8 @@ impl Volume {
         if file.core.flags().contains(Flags::APPEND) && offset != size {
             return Err(Mistake::NotPermitted("file is append-only").into());
         }
+        // Not in the fsync that follows.
+        self.store.prepare()?;
         if data.len() > WRITE_STEP_BYTES {
             let len = data.len() as u64;
             self.with_space(|volume| check_room(&mut volume.store, &volume.files, ino, offset, len))?;
@@ -246,9 +248,13 @@ impl Volume {
 
     /// Makes a file durable: its data, its size, its times.
     ///
+    /// Costs two flushes of the device at most, unless the file alone has so many changes that they don't fit into one
+    /// checkpoint, or the volume is so full that space has to be found.
+    ///
     /// # Errors
     /// Those of the device; corruption.
     pub fn fsync(&mut self, ino: Ino) -> Result<()> {
+        self.store.expect_force();
         self.writeback(ino)?;
         self.store.force()
     }

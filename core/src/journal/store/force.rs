@@ -9,9 +9,11 @@
 //!   thereby heals a block that was torn on its way into place. Stamped with its checkpoint, the first sector of a torn
 //!   block could say that the others are up to date, and Linux would believe it;
 //! * a checkpoint is written without a flush in the middle, unless a single transaction is longer than that: an fsync
-//!   costs one flush for data and one for the log;
-//! * half of the log is free when a transaction commits, an eighth of it may wait in memory, and a sixteenth is what one
-//!   transaction should add. So a checkpoint always finds room, and never reaches the tail of the last durable record.
+//!   costs one flush for data and one for the log. Putting blocks in place costs it none: when three eighths of the log
+//!   are in use they are written behind a force, and the next flush, whatever it is for, makes them durable;
+//! * when a transaction commits, half of the log is in use at most or about to be given up, an eighth of it may wait in
+//!   memory, and a sixteenth is what one transaction should add. Two checkpoints may be written until one names the new
+//!   tail. So a checkpoint always finds room, and never reaches the tail of the last durable record.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -69,23 +71,21 @@ impl Store {
     /// Makes sure that `more_bytes` bytes can go into the next checkpoint.
     pub(in crate::journal) fn make_room(&mut self, more_bytes: usize) -> Result<()> {
         self.check_alive()?;
+        self.prepare()?;
         let Some(log) = &self.log else { return Ok(()) };
-        if !self.ahead_is_clear {
-            // Here, where the device may say that it must be asked again, and only for volumes that change.
-            recovery::clear_stale(&mut *self.device, &self.geometry)?;
-            self.ahead_is_clear = true;
-        }
         let len = log.len_bytes();
         let all_bytes = self.pending.log_bytes() + more_bytes;
-        if all_bytes as u64 > len / 8 || !self.fits_unflushed(all_bytes) {
+        // What other calls leave free is for the writeback of a file that is to become durable.
+        let with_reserve = if self.is_forcing { all_bytes } else { all_bytes / 3 * 4 };
+        if with_reserve as u64 > len / 8 || !self.fits_unflushed(with_reserve) {
             self.force()?;
             if !self.fits_unflushed(more_bytes) {
                 self.push()?;
                 self.fits_unflushed(more_bytes);
             }
         }
-        let Some(log) = &self.log else { return Ok(()) };
-        if log.free_bytes() < len / 2 || self.dirty_bytes() > DIRTY_BYTES {
+        let is_crowded = self.needed_bytes() > len / 2 && !self.is_settling;
+        if is_crowded || self.dirty_bytes() > DIRTY_BYTES {
             self.force()?;
             self.push()?;
         }
@@ -95,6 +95,36 @@ impl Store {
             return Err(Error::unsupported("operation that is too large for the volume's log"));
         }
         Ok(())
+    }
+
+    /// Sees to what comes before the first change. Here, where the device may say that it must be asked again, and only
+    /// for volumes that change.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn prepare(&mut self) -> Result<()> {
+        if self.log.is_none() {
+            return Ok(());
+        }
+        if !self.ahead_is_clear {
+            recovery::clear_stale(&mut *self.device, &self.geometry)?;
+            self.ahead_is_clear = true;
+        }
+        let outcome = self.forget_quota();
+        self.shut_down_on_error(outcome)
+    }
+
+    /// Says that [`Store::force`] comes next: what is committed until then goes into the same checkpoint if it can.
+    pub fn expect_force(&mut self) {
+        self.is_forcing = true;
+    }
+
+    /// Bytes of the log that are needed until blocks are put in place.
+    fn needed_bytes(&self) -> u64 {
+        match (&self.log, self.oldest) {
+            (Some(log), Some(oldest)) => log.bytes_since(oldest),
+            _ => 0,
+        }
     }
 
     /// Whether a checkpoint can be on its way as a whole, without a flush in the middle. Records become longer for it when
@@ -113,7 +143,8 @@ impl Store {
     /// Those of the device; the volume then refuses further changes.
     pub fn force(&mut self) -> Result<()> {
         self.check_alive()?;
-        let outcome = self.force_unguarded();
+        self.is_forcing = false;
+        let outcome = self.force_unguarded().and_then(|()| self.settle_if_crowded());
         self.shut_down_on_error(outcome)
     }
 
@@ -147,16 +178,15 @@ impl Store {
     }
 
     fn force_unguarded(&mut self) -> Result<()> {
-        if self.is_quiet && !self.pending.is_empty() {
-            self.leave_quiet()?;
-        }
         if self.data_in_flight {
             self.device.flush()?;
             self.data_in_flight = false;
+            self.settled();
         }
         if self.pending.is_empty() {
             return Ok(());
         }
+        self.is_quiet = false;
         let Some(log) = &mut self.log else {
             return Err(Error::ReadOnly { reason: "the log was not opened for writing".to_string() });
         };
@@ -168,10 +198,11 @@ impl Store {
         let start = checkpoint::write(log, &mut *self.device, &regions, self.tid, tail)?;
         log.flush(&mut *self.device)?;
         log.release(tail.unwrap_or(start));
-        self.oldest.get_or_insert(start);
         self.tid = self.tid.wrapping_add(1).max(1);
         let pending = core::mem::take(&mut self.pending);
         self.strike_off(pending.dones());
+        self.settled();
+        self.oldest.get_or_insert(start);
         self.busy.clear();
         self.let_go.clear();
         Ok(())
@@ -183,29 +214,51 @@ impl Store {
     }
 
     fn push_unguarded(&mut self) -> Result<()> {
+        self.settle()?;
+        self.device.flush()?;
+        self.settled();
+        Ok(())
+    }
+
+    /// Puts every changed block in place, where much of the log or of memory is taken up by changes. Right after a force,
+    /// so that the log has all of them.
+    fn settle_if_crowded(&mut self) -> Result<()> {
+        let len = self.log.as_ref().map_or(u64::MAX, Log::len_bytes);
+        let is_crowded = self.needed_bytes() > len / 8 * 3 || self.dirty_bytes() > DIRTY_BYTES / 4 * 3;
+        if is_crowded && !self.is_settling { self.settle() } else { Ok(()) }
+    }
+
+    /// Puts every changed block in place; the next flush makes that durable.
+    fn settle(&mut self) -> Result<()> {
         self.write_dirty_blocks()?;
         if self.superblock_dirty {
             self.write_superblock()?;
         }
-        self.device.flush()?;
         self.cache.mark_clean();
         self.imaged.clear();
+        self.is_settling = true;
+        Ok(())
+    }
+
+    /// The device was flushed: if everything had been put in place, the log so far is needed for intents alone.
+    fn settled(&mut self) {
+        if !core::mem::take(&mut self.is_settling) {
+            return;
+        }
         self.oldest = self.intents.iter().map(|intent| intent.lsn).min();
         if let (None, Some(log)) = (self.oldest, &mut self.log) {
             log.forget_old_records();
         }
-        Ok(())
     }
 
-    /// The first change after a quiet time. Quota counts are not kept, so from here on they are not right any more.
-    fn leave_quiet(&mut self) -> Result<()> {
+    /// Quota counts are not kept, so from the first change on they are not right any more.
+    fn forget_quota(&mut self) -> Result<()> {
         if self.raw_superblock().qflags.get() & QUOTA_CHECKED != 0 {
             let raw = self.superblock_mut();
             raw.qflags = (raw.qflags.get() & !QUOTA_CHECKED).into();
             self.write_superblock()?;
             self.device.flush()?;
         }
-        self.is_quiet = false;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What goes into the log, and when.
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use super::{FILE, Shared, assert_sound, contents, fresh, pattern};
 use crate::format::header::{be_u32, be_u64};
@@ -46,6 +47,44 @@ fn an_fsync_costs_one_flush_or_two_when_there_is_data() {
     }
     assert_eq!(flushes(&device, || volume.fsync(file).expect("fsync")), 0, "nothing to do");
     volume.close().expect("close");
+}
+
+/// However full the log is, and whatever was done since the last one.
+#[test]
+fn no_fsync_costs_more_than_two_flushes() {
+    for (log_fsblocks, files) in [(256, 1), (256, 12), (512, 3)] {
+        let device = fresh(64, |format| {
+            format.small = true;
+            format.log_fsblocks = Some(log_fsblocks);
+        });
+        let mut volume = device.open();
+        let root = volume.root();
+        let make = |n: u64| format!("file-{n}").into_bytes();
+        let files: Vec<Ino> =
+            (0..files).map(|n| volume.create(root, &make(n), &FILE).expect("create")).collect();
+        volume.quiesce().expect("quiesce");
+        let volume = &mut volume;
+        for n in 0..3000_u64 {
+            for (&file, at) in files.iter().zip(0_u64..) {
+                let block = n % 100 + at * 7;
+                volume.write(file, block * 4096, &pattern(n as u8, 4096)).expect("write");
+            }
+            let more = n % 11 == 0;
+            for serial in 0..if more { n % 40 } else { 0 } {
+                let name = make(1000 + serial);
+                volume.create(root, &name, &FILE).expect("create");
+                volume.unlink(root, &name).expect("unlink");
+            }
+            for &file in &files {
+                let count = flushes(&device, || volume.fsync(file).expect("fsync"));
+                assert!(count <= 2, "round {n}: {count} flushes");
+            }
+            if n % 100 == 99 {
+                files.iter().for_each(|&file| volume.truncate(file, 0).expect("truncate"));
+            }
+        }
+        assert_sound(volume);
+    }
 }
 
 #[test]
