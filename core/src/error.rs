@@ -122,6 +122,9 @@ pub enum Mistake {
     /// EPERM
     #[error("operation not permitted: {0}")]
     NotPermitted(&'static str),
+    /// EACCES
+    #[error("permission denied")]
+    NoAccess,
     /// EBUSY
     #[error("resource busy")]
     Busy,
@@ -247,6 +250,7 @@ impl Mistake {
             Self::ValueTooLarge => "invalid.value-too-large",
             Self::TooManyLinks => "invalid.too-many-links",
             Self::NotPermitted(_) => "invalid.not-permitted",
+            Self::NoAccess => "invalid.no-access",
             Self::Busy => "invalid.busy",
             Self::CrossDevice => "invalid.cross-device",
         }

@@ -3,6 +3,7 @@
 //! Raw structs are `zerocopy` types of alignment 1 in which any byte pattern is allowed; what only makes sense with
 //! certain values is decoded by a fallible function. Fields keep the kernel's names without their prefix.
 
+pub mod acl;
 pub mod agf;
 pub mod agfl;
 pub mod agi;

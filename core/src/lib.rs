@@ -41,6 +41,8 @@ pub mod attr;
 
 pub mod symlink;
 
+pub mod acl;
+
 pub mod recovery;
 
 pub mod volume;

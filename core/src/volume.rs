@@ -2,6 +2,7 @@
 //!
 //! All names and paths are bytes. Calls take inode numbers ([`Ino`]); [`Volume::resolve`] turns a path into one.
 
+mod acls;
 mod create;
 mod link;
 pub mod log;
@@ -24,6 +25,7 @@ pub use types::{
     StatFs, Timestamp, XattrName,
 };
 
+pub use crate::acl::{Acl, AclEntry, AclKind, Tag};
 pub use crate::inode::init::NewInode;
 pub use rename::RenameMode;
 pub use write::SetAttributes;
@@ -118,6 +120,8 @@ pub struct Volume {
     dir_rotor: u32,
     /// For inode generations.
     seed: u32,
+    /// Permission bits that new inodes go without, where no default access control list says otherwise.
+    umask: u16,
 }
 
 impl Volume {
@@ -143,6 +147,7 @@ impl Volume {
             dirty_limit: options.dirty_bytes,
             dir_rotor: 0,
             seed,
+            umask: 0,
         })
     }
 

@@ -1,5 +1,6 @@
 //! Tests that cross crates, in one binary.
 
+mod attributes;
 mod check;
 mod cli;
 mod cli_cp;

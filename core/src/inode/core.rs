@@ -5,6 +5,7 @@ use zerocopy::FromBytes;
 use crate::btree::bmap::inode_locator;
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::inode::{CORE_BYTES, Dinode};
+use crate::format::time::Timestamp;
 use crate::journal::Transaction;
 use crate::units::Ino;
 
@@ -29,4 +30,15 @@ pub fn core_mut<'t>(tx: &'t mut Transaction<'_>, ino: Ino) -> Result<&'t mut Din
     let at = inode_locator(tx.geometry(), ino);
     let bytes = tx.modify(&at, 0..CORE_BYTES)?;
     Ok(Dinode::mut_from_prefix(bytes).expect("an inode holds its core").0)
+}
+
+/// Notes that attributes of `ino` changed at `now`.
+///
+/// # Errors
+/// Those of [`core()`].
+pub fn touch(tx: &mut Transaction<'_>, ino: Ino, now: Timestamp) -> Result<()> {
+    let core = core_mut(tx, ino)?;
+    core.ctime = core.encode_time(now);
+    core.changecount.set(core.changecount.get().wrapping_add(1));
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::Volume;
 use super::names::{MAX_LINKS, check_name, remember, touch_dir, writable_dir};
+use crate::acl;
 use crate::data::write::check_reserved;
 use crate::dir::edit::{self, NewName};
 use crate::dir::{self};
@@ -37,6 +38,8 @@ pub(super) struct Making<'a> {
     /// Where it should lie.
     first_ag: AgNumber,
     near: AgIno,
+    /// Permission bits that it goes without, where no default access control list says otherwise.
+    umask: u16,
 }
 
 impl Making<'_> {
@@ -53,6 +56,11 @@ impl Making<'_> {
         let ino = inode::alloc::allocate(tx, self.first_ag, self.near, self.seed)?;
         init::initialise(tx, ino, self.file_type, self.new, &parent.core, self.now)?;
         Ok(ino)
+    }
+
+    /// Gives the inode, when it has its name, the access control lists that `parent` passes on.
+    pub(super) fn inherit_acls(&self, tx: &mut Transaction<'_>, parent: &Inode, ino: Ino) -> Result<()> {
+        acl::inherit(tx, parent, ino, self.umask)
     }
 }
 
@@ -147,7 +155,7 @@ impl Volume {
             FileType::Directory => (AgNumber(self.dir_rotor % self.geometry().agcount), AgIno(0)),
             _ => self.geometry().split_ino(dir),
         };
-        Making { file_type, new, now: self.now, seed: self.next_seed(), first_ag, near }
+        Making { file_type, new, now: self.now, seed: self.next_seed(), first_ag, near, umask: self.umask }
     }
 }
 
@@ -176,5 +184,6 @@ fn make_named(
     edit::add(tx, parent, &NewName { name, ino, file_type: making.file_type })?;
     touch_dir(tx, parent.ino, i32::from(is_dir), making.now)?;
     remember(tx, ino, parent, name)?;
+    making.inherit_acls(tx, parent, ino)?;
     Ok(ino)
 }

@@ -89,6 +89,7 @@ impl Volume {
             let ino = making.inode(&mut tx, &parent)?;
             core_mut(&mut tx, ino)?.nlink.set(0);
             unlinked::insert(&mut tx, ino)?;
+            making.inherit_acls(&mut tx, &parent, ino)?;
             check_reserved(&mut tx, &volume.files)?;
             tx.commit()?;
             Ok(ino)

@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 
 use super::Volume;
+use crate::acl;
 use crate::data::clone::{CloneRange, clone_range};
 use crate::data::truncate::truncate;
-use crate::data::write::{check_room, write};
+use crate::data::write::{check_reserved, check_room, write};
 use crate::data::writeback::writeback;
 use crate::device::BlockDevice;
 use crate::error::{Error, Mistake, Result};
@@ -153,8 +154,18 @@ impl Volume {
         if self.files.get(ino).is_some_and(|file| file.dirty.is_empty()) {
             self.writeback(ino)?;
         }
+        self.with_space(|volume| volume.set_attributes_once(ino, set))?;
+        if set.mtime.is_some() && self.files.get(ino).is_some() {
+            // A time set by hand holds, whenever the data gets to the device.
+            let geometry = self.store.geometry().clone();
+            self.files.change(&geometry, ino, 0, |file| file.modified = None);
+        }
+        Ok(())
+    }
+
+    fn set_attributes_once(&mut self, ino: Ino, set: &SetAttributes) -> Result<()> {
         let now = self.now;
-        let mut tx = self.transaction();
+        let mut tx = Transaction::new(&mut self.store);
         let before = inode::read(&mut tx, ino)?;
         if before.core.flags().intersects(Flags::IMMUTABLE | Flags::APPEND) {
             return Err(Mistake::NotPermitted("file is immutable or append-only").into());
@@ -177,13 +188,11 @@ impl Volume {
         }
         core.ctime = core.encode_time(now);
         core.changecount.set(core.changecount.get().wrapping_add(1));
-        tx.commit()?;
-        if set.mtime.is_some() && self.files.get(ino).is_some() {
-            // A time set by hand holds, whenever the data gets to the device.
-            let geometry = self.store.geometry().clone();
-            self.files.change(&geometry, ino, 0, |file| file.modified = None);
+        if let Some(mode) = set.mode {
+            acl::follow_mode(&mut tx, &before, mode)?;
+            check_reserved(&mut tx, &self.files)?;
         }
-        Ok(())
+        tx.commit()
     }
 
     /// Makes `target` a clone of `source`: all of its blocks are shared.

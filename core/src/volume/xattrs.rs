@@ -7,7 +7,7 @@ use crate::data::write::check_reserved;
 use crate::error::{Mistake, Result};
 use crate::format::features::Version;
 use crate::format::inode::{FileType, Flags};
-use crate::inode::core::core_mut;
+use crate::inode::core::touch;
 use crate::inode::{self, Inode};
 use crate::journal::Transaction;
 use crate::units::Ino;
@@ -94,11 +94,4 @@ fn changeable(tx: &mut Transaction<'_>, ino: Ino, namespace: Namespace) -> Resul
         return Err(Mistake::NotPermitted("only files and directories have user attributes").into());
     }
     Ok(inode)
-}
-
-fn touch(tx: &mut Transaction<'_>, ino: Ino, now: crate::format::time::Timestamp) -> Result<()> {
-    let core = core_mut(tx, ino)?;
-    core.ctime = core.encode_time(now);
-    core.changecount.set(core.changecount.get().wrapping_add(1));
-    Ok(())
 }

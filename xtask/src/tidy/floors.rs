@@ -10,7 +10,7 @@ use super::Finding;
 use super::source::{Source, Token, after_group, matches};
 
 /// Lowest first; the modules of one row may use each other.
-const FLOORS: [&[&str]; 15] = [
+const FLOORS: [&[&str]; 16] = [
     &["units", "error", "intervals", "sort"],
     &["format"],
     // A volume's shape is read from its superblock, so it stands on the format of that.
@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 15] = [
     &["inode"],
     &["data"],
     &["dir", "attr", "symlink"],
+    &["acl"],
     &["recovery"],
     &["volume"],
     &["mkfs"],
