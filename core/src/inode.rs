@@ -4,6 +4,7 @@ pub mod alloc;
 pub mod bmap;
 pub mod chunk;
 pub mod core;
+pub mod flags;
 pub mod fork;
 pub mod forkoff;
 pub mod inactivate;

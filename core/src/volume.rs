@@ -3,7 +3,9 @@
 //! All names and paths are bytes. Calls take inode numbers ([`Ino`]); [`Volume::resolve`] turns a path into one.
 
 mod acls;
+mod allocate;
 mod create;
+mod flags;
 mod link;
 pub mod log;
 mod names;
@@ -26,7 +28,9 @@ pub use types::{
 };
 
 pub use crate::acl::{Acl, AclEntry, AclKind, Tag};
+pub use crate::inode::flags::XFlags;
 pub use crate::inode::init::NewInode;
+pub use allocate::Allocate;
 pub use rename::RenameMode;
 pub use write::SetAttributes;
 pub use xattrs::SetMode;

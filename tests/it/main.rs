@@ -1,5 +1,6 @@
 //! Tests that cross crates, in one binary.
 
+mod allocation;
 mod attributes;
 mod check;
 mod cli;

@@ -16,7 +16,7 @@ use crate::units::{FileBlock, Ino, MAX_FILE_BYTES};
 
 /// What a dirty block lies over, which decides what its writeback needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Below {
+pub(super) enum Below {
     /// Blocks of its own: data goes into them.
     Own,
     /// Blocks of its own that are unwritten: data goes into them, but the bmbt may grow.
@@ -29,10 +29,10 @@ enum Below {
 
 /// A stretch of file blocks with the same thing below.
 #[derive(Debug)]
-struct Stretch {
-    from: FileBlock,
-    to: FileBlock,
-    below: Below,
+pub(super) struct Stretch {
+    pub(super) from: FileBlock,
+    pub(super) to: FileBlock,
+    pub(super) below: Below,
 }
 
 impl Stretch {
@@ -72,6 +72,19 @@ pub fn write(
     data: &[u8],
     now: Timestamp,
 ) -> Result<()> {
+    write_from(store, files, ino, offset, data, now, Pool::Whole)
+}
+
+/// Like [`write()`], and says whether it may take what the pool holds.
+pub(super) fn write_from(
+    store: &mut Store,
+    files: &mut Files,
+    ino: Ino,
+    offset: u64,
+    data: &[u8],
+    now: Timestamp,
+    pool: Pool,
+) -> Result<()> {
     if data.is_empty() {
         return Ok(());
     }
@@ -89,7 +102,7 @@ pub fn write(
     // Bytes behind the old end of the file come into view: they must read as zeros.
     let tail = if first > geometry.file_block(size) { prepare_tail(store, files, ino, size)? } else { None };
     let all = stretches.iter().chain(tail.iter().map(|tail| &tail.stretch));
-    check_space(&mut Transaction::new(store), files, ino, all, Pool::Whole)?;
+    check_space(&mut Transaction::new(store), files, ino, all, pool)?;
 
     // Blocks that are covered in part keep the rest of what they hold, so it has to be in memory first.
     let mut edges = Vec::new();
@@ -165,7 +178,11 @@ fn clean_parts(
 }
 
 /// Finds out what lies below each part.
-fn classify(store: &mut Store, ino: Ino, parts: &[(FileBlock, FileBlock)]) -> Result<Vec<Stretch>> {
+pub(super) fn classify(
+    store: &mut Store,
+    ino: Ino,
+    parts: &[(FileBlock, FileBlock)],
+) -> Result<Vec<Stretch>> {
     let mut tx = Transaction::new(store);
     let mut stretches = Vec::new();
     for &(from, to) in parts {
@@ -206,7 +223,7 @@ fn classify_mapped(tx: &mut Transaction<'_>, extent: &Extent, stretches: &mut Ve
 
 /// Whether data may take what the pool holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pool {
+pub(super) enum Pool {
     /// No: it has to be whole afterwards.
     Whole,
     /// Yes: what is done sets space free, or has to be possible when there is none.
@@ -214,7 +231,7 @@ enum Pool {
 }
 
 /// Makes sure that writeback will find room for the stretches that need it, as `tx` leaves the volume.
-fn check_space<'a>(
+pub(super) fn check_space<'a>(
     tx: &mut Transaction<'_>,
     files: &Files,
     ino: Ino,

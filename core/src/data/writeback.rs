@@ -6,7 +6,7 @@
 use ::alloc::vec::Vec;
 
 use super::file::{File, Files, Staging};
-use super::remap;
+use super::{preallocate, remap};
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Result};
 use crate::format::extent::Extent;
@@ -14,8 +14,9 @@ use crate::format::inode::Flags2;
 use crate::geometry::Geometry;
 use crate::inode::bmap;
 use crate::inode::core::{core, core_mut};
+use crate::inode::flags::extsize_of;
 use crate::journal::{Store, Transaction};
-use crate::space::{alloc, refcount};
+use crate::space::{alloc, refcount, reserve};
 use crate::units::{AgBlock, FileBlock, FsBlock, Ino};
 
 /// The kernel's default for the CoW extent size hint, in fsblocks.
@@ -24,6 +25,9 @@ const DEFAULT_COWEXTSIZE: u32 = 32;
 /// Longest part of a file without dirty blocks that staging runs on over, in units of the hint: later writes into it
 /// find a place between their neighbours.
 const STAGING_GAP: u64 = 4;
+
+/// What the trees may grow by, in fsblocks, for a hole that is filled in whole units of the extent size hint.
+const ALIGNED_GROWTH_FSBLOCKS: u64 = 64;
 
 /// What one transaction of writeback did, to be struck off the file once it commits.
 #[derive(Default)]
@@ -38,11 +42,15 @@ struct Done {
     extents: u64,
 }
 
-/// How the CoW fork of a file is to be filled.
+/// How blocks for a file are to be found.
 #[derive(Debug, Clone, Copy)]
-pub struct Hints {
+struct Hints {
     /// Granularity of staging extents in fsblocks; 1 when space is short.
-    pub cowextsize: u32,
+    cowextsize: u32,
+    /// Granularity of allocation in holes in fsblocks; 0 for none.
+    extsize: u32,
+    /// Fsblocks that have to stay available for what waits.
+    reserved: u64,
 }
 
 /// Writes back all dirty data of a file, and its size and times.
@@ -53,9 +61,10 @@ pub fn writeback(store: &mut Store, files: &mut Files, ino: Ino, thrifty: bool) 
     let geometry = store.geometry().clone();
     while let Some(file) = files.get(ino).filter(|file| !file.is_clean()) {
         let mut tx = Transaction::new(store);
-        let cowextsize = if thrifty { 1 } else { cowextsize(&mut tx, ino)? };
+        let reserved = files.reserved().beside_pool(reserve::pool(&geometry));
+        let hints = if thrifty { Hints::thrifty() } else { Hints::of(&mut tx, ino, reserved)? };
         let mut done = Done { near: file.staging_near, ..Done::default() };
-        let outcome = batch(&mut tx, file, ino, Hints { cowextsize }, &mut done)
+        let outcome = batch(&mut tx, file, ino, hints, &mut done)
             .and_then(|()| finish_inode(&mut tx, file, ino, &mut done));
         let outcome = outcome.and_then(|()| tx.commit());
         if let Err(error) = outcome {
@@ -70,11 +79,26 @@ pub fn writeback(store: &mut Store, files: &mut Files, ino: Ino, thrifty: bool) 
     Ok(())
 }
 
-fn cowextsize(tx: &mut Transaction<'_>, ino: Ino) -> Result<u32> {
-    let core = core(tx, ino)?;
-    let hint = core.cowextsize.get();
-    let wanted = core.flags2().contains(Flags2::COWEXTSIZE) && hint > 0;
-    Ok(if wanted { hint.min(tx.geometry().agblocks / 2) } else { DEFAULT_COWEXTSIZE })
+impl Hints {
+    /// For when space is short.
+    fn thrifty() -> Self {
+        Self { cowextsize: 1, extsize: 0, reserved: 0 }
+    }
+
+    /// Those of a file.
+    fn of(tx: &mut Transaction<'_>, ino: Ino, reserved: u64) -> Result<Self> {
+        let core = core(tx, ino)?;
+        let (hint, most) = (core.cowextsize.get(), tx.geometry().agblocks / 2);
+        let wanted = core.flags2().contains(Flags2::COWEXTSIZE) && hint > 0;
+        let cowextsize = if wanted { hint.min(most) } else { DEFAULT_COWEXTSIZE };
+        Ok(Self { cowextsize, extsize: extsize_of(&core).min(most), reserved })
+    }
+
+    /// Whether a hole may be filled in whole units: there has to be room for what nobody reserved.
+    fn aligns(&self, tx: &mut Transaction<'_>) -> Result<bool> {
+        let more = 2 * u64::from(self.extsize) + ALIGNED_GROWTH_FSBLOCKS;
+        Ok(self.extsize > 1 && reserve::is_available(tx, self.reserved + more)?)
+    }
 }
 
 /// Writes back dirty runs until the transaction is large enough.
@@ -108,6 +132,12 @@ fn write_run(
         let found = bmap::lookup(tx, ino, Fork::Data, at)?;
         let mapped = found.and_then(|extent| extent.within(at, end));
         let written = match mapped.filter(|extent| extent.file_block == at) {
+            None if hints.aligns(tx)? => {
+                // Unwritten to begin with: what holds data is turned into written blocks next.
+                let to = mapped.map_or(end, |next| next.file_block);
+                preallocate::fill_hole(tx, ino, at, to, hints.extsize)?;
+                continue;
+            }
             None => fill_hole(tx, ino, at, mapped.map_or(end, |next| next.file_block))?,
             Some(extent) => write_over(tx, file, ino, extent, hints, done)?,
         };

@@ -59,6 +59,20 @@ pub fn lookup(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, block: FileBlock) 
     Ok(found)
 }
 
+/// The extent that holds `block`, or else the last one before it.
+///
+/// # Errors
+/// Those of [`lookup`].
+pub fn at_or_before(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    fork: Fork,
+    block: FileBlock,
+) -> Result<Option<Extent>> {
+    let found = Cursor::new(Bmbt { ino, fork }).seek_le(tx, &block)?;
+    found.map(|extent| check(tx, ino, extent)).transpose()
+}
+
 /// The last extent of a fork.
 ///
 /// # Errors
@@ -335,12 +349,45 @@ fn give_up(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, gone: &Extent) -> Res
 /// # Errors
 /// Those of changing the trees.
 pub fn set_written(tx: &mut Transaction<'_>, ino: Ino, from: FileBlock, to: FileBlock) -> Result<()> {
+    change(tx, ino, from, to, |old| Extent { unwritten: false, ..*old })
+}
+
+/// Turns the blocks of `from..to`, which nobody else must own, into unwritten ones.
+///
+/// # Errors
+/// Those of changing the trees.
+pub fn set_unwritten(tx: &mut Transaction<'_>, ino: Ino, from: FileBlock, to: FileBlock) -> Result<()> {
+    change(tx, ino, from, to, |old| Extent { unwritten: true, ..*old })
+}
+
+/// Moves what is mapped in `from..to` so that it starts at `target`, where there must be a hole.
+///
+/// # Errors
+/// Those of changing the trees.
+pub fn shift(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    from: FileBlock,
+    to: FileBlock,
+    target: FileBlock,
+) -> Result<()> {
+    change(tx, ino, from, to, |old| Extent { file_block: target.plus(old.file_block.since(from)), ..*old })
+}
+
+/// Maps the data fork's blocks of `from..to` in another way.
+fn change(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    from: FileBlock,
+    to: FileBlock,
+    new_of: impl Fn(&Extent) -> Extent,
+) -> Result<()> {
     for old in remove(tx, ino, Fork::Data, from, to)? {
-        let new = Extent { unwritten: false, ..old };
+        let new = new_of(&old);
         insert(tx, ino, Fork::Data, new)?;
-        if old.unwritten {
-            let (ag, unwritten) = reverse(tx, ino, Fork::Data, &old);
-            rmap::unmap(tx, ag, &unwritten)?;
+        if new != old {
+            let (ag, before) = reverse(tx, ino, Fork::Data, &old);
+            rmap::unmap(tx, ag, &before)?;
             rmap::map(tx, ag, &reverse(tx, ino, Fork::Data, &new).1)?;
         }
     }

@@ -104,7 +104,7 @@ impl Volume {
             self.write_step(ino, offset, step)?;
             offset += step.len() as u64;
         }
-        Ok(())
+        if file.core.flags().contains(Flags::SYNC) { self.fsync(ino) } else { Ok(()) }
     }
 
     fn write_step(&mut self, ino: Ino, offset: u64, data: &[u8]) -> Result<()> {
@@ -116,7 +116,7 @@ impl Volume {
         Ok(())
     }
 
-    fn writable_file(&mut self, ino: Ino) -> Result<Inode> {
+    pub(super) fn writable_file(&mut self, ino: Ino) -> Result<Inode> {
         let inode = inode::read(&mut self.transaction(), ino)?;
         match inode.file_type {
             FileType::Regular if inode.is_realtime() => {
