@@ -2,11 +2,12 @@
 //! shows, and new inodes inherit the same from either.
 
 use std::path::Path;
+use std::process::Command;
 
 use rustix::fs::{CWD, Mode, OFlags, XattrFlags};
-use xfskit::volume::{Acl, AclEntry, AclKind, Tag};
+use xfskit::volume::{Acl, AclEntry, AclKind, Namespace, SetMode, Tag, XFlags};
 use xfskit_tests::options::OptionSet;
-use xfskit_tests::referee::Referee;
+use xfskit_tests::referee::{Referee, run};
 use xfskit_tests::rng::Rng;
 use xfskit_tests::session::{Session, findings, new_inode};
 use xfskit_tests::temp::TempDir;
@@ -193,4 +194,138 @@ fn access_control_lists_are_inherited_as_from_the_kernel() {
         }
     }
     mount.unmount();
+}
+
+/// The letters of `xfs_io -c lsattr`, without those that tell of extended attributes.
+fn letters(path: &Path) -> String {
+    let output = run(Command::new("xfs_io").args(["-r", "-c", "lsattr"]).arg(path));
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.split_whitespace().next().expect("letters").replace('X', "-")
+}
+
+/// Flags, hints and projects that xfskit sets are what the kernel shows, and those that either side's new inodes
+/// inherit are the same.
+#[test]
+fn flags_and_hints_agree_with_the_kernel() {
+    let Some(referee) = Referee::find() else { return };
+    let temp = TempDir::new("flags");
+    let image = temp.join("a.img");
+    referee.mkfs(OptionSet::named("default_old"), &image);
+    let any = [
+        (XFlags::SYNC, "s"),
+        (XFlags::NOATIME, "A"),
+        (XFlags::NODUMP, "d"),
+        (XFlags::NODEFRAG, "f"),
+        (XFlags::FILESTREAM, "S"),
+        (XFlags::APPEND, "a"),
+        (XFlags::IMMUTABLE, "i"),
+        (XFlags::DAX, "x"),
+    ];
+    let of_directories = [(XFlags::PROJINHERIT, "P"), (XFlags::NOSYMLINKS, "n")];
+    let mut session = Session::open(&image, b"").expect("open");
+    let volume = session.volume();
+    let root = volume.root();
+    for (flag, letter) in any {
+        let ino = volume.create(root, letter.as_bytes(), &new_inode(0o644)).expect("create");
+        volume.set_flags(ino, flag).expect("set");
+        assert_eq!(volume.flags(ino), Ok(flag));
+        for (flag, _) in of_directories {
+            assert!(volume.set_flags(ino, flag).is_err(), "{flag:?} of a file");
+        }
+    }
+    // What is inherited: one directory with everything, one with each flag.
+    let everything = any
+        .iter()
+        .chain(&of_directories)
+        .filter(|(flag, _)| !flag.intersects(XFlags::IMMUTABLE | XFlags::APPEND));
+    let everything = everything.fold(XFlags::empty(), |all, (flag, _)| all | *flag);
+    let dirs = [everything, XFlags::PROJINHERIT, XFlags::NOATIME, XFlags::NOSYMLINKS, XFlags::FILESTREAM];
+    for (number, flags) in dirs.into_iter().enumerate() {
+        let dir = volume.mkdir(root, format!("dir{number}").as_bytes(), &new_inode(0o755)).expect("mkdir");
+        volume.set_flags(dir, flags).expect("set");
+        volume.set_project(dir, 70_000 + number as u32).expect("project");
+        if number % 2 == 0 {
+            volume.set_extsize(dir, 64 << 10).expect("hint");
+            volume.set_cowextsize(dir, 32 << 10).expect("hint");
+        }
+        volume.create(dir, b"own file", &new_inode(0o644)).expect("create");
+        volume.mkdir(dir, b"own dir", &new_inode(0o755)).expect("mkdir");
+    }
+    assert!(volume.set_extsize(root, 4097).is_err() && volume.set_extsize(root, 512 << 20).is_err());
+    assert!(volume.set_flags(root, XFlags::RTINHERIT).is_err());
+    assert_sound(referee, session, &image);
+
+    let mount = referee.mount(&image);
+    for (_, letter) in any {
+        assert_eq!(letters(&mount.path().join(letter)).replace('-', ""), letter);
+    }
+    for number in 0..dirs.len() {
+        let dir = mount.path().join(format!("dir{number}"));
+        std::fs::write(dir.join("file"), b"").expect("create");
+        std::fs::create_dir(dir.join("dir")).expect("mkdir");
+        for name in ["file", "dir"] {
+            let [own, theirs] = ["own ", ""].map(|side| dir.join(format!("{side}{name}")));
+            assert_eq!(letters(&own), letters(&theirs), "{}", own.display());
+            let shown = |path: &Path| {
+                let output = run(Command::new("xfs_io").args(["-r", "-c", "stat -v"]).arg(path));
+                let text = String::from_utf8(output.stdout).expect("text");
+                let lines =
+                    text.lines().filter(|line| line.contains("extsize =") || line.contains("projid ="));
+                lines.map(str::to_owned).collect::<Vec<_>>()
+            };
+            assert_eq!(shown(&own), shown(&theirs), "{}", own.display());
+        }
+    }
+    for (_, letter) in any {
+        run(Command::new("xfs_io").args(["-r", "-c", "chattr -ai"]).arg(mount.path().join(letter)));
+    }
+    mount.unmount();
+}
+
+/// What an immutable or append-only inode does not let happen.
+#[test]
+fn immutable_and_append_only_are_honoured() {
+    let Some(referee) = Referee::find() else { return };
+    let temp = TempDir::new("immutable");
+    let image = temp.join("a.img");
+    referee.mkfs(OptionSet::named("default_old"), &image);
+    let mount = referee.mount(&image);
+    for name in ["immutable", "append"] {
+        std::fs::write(mount.path().join(name), b"some data").expect("write");
+        std::fs::create_dir(mount.path().join(format!("{name} dir"))).expect("mkdir");
+        std::fs::write(mount.path().join(format!("{name} dir/a")), b"").expect("write");
+        for path in [name.to_owned(), format!("{name} dir")] {
+            let change = format!("chattr +{}", &name[..1]);
+            run(Command::new("xfs_io").args(["-r", "-c", &change]).arg(mount.path().join(path)));
+        }
+    }
+    mount.unmount();
+    let mut session = Session::open(&image, b"").expect("open");
+    let inos = ["/immutable", "/append", "/immutable dir", "/append dir"]
+        .map(|path| session.ino(path.as_bytes()).expect("a path"));
+    let volume = session.volume();
+    let root = volume.root();
+    let [immutable, append, immutable_dir, append_dir] = inos;
+    for ino in inos {
+        let mode = xfskit::volume::SetAttributes { mode: Some(0o600), ..Default::default() };
+        assert!(volume.set_attributes(ino, &mode).is_err());
+        let set = volume.set_xattr(ino, Namespace::User, b"a", b"", SetMode::Either);
+        assert!(set.is_err());
+        assert!(volume.set_acl(ino, AclKind::Access, Some(&Acl::from_mode(0o640))).is_err());
+    }
+    for (ino, name) in [(immutable, "immutable"), (append, "append")] {
+        assert!(volume.truncate(ino, 1).is_err() && volume.write(ino, 0, b"x").is_err());
+        assert!(volume.unlink(root, name.as_bytes()).is_err());
+    }
+    assert!(volume.write(immutable, 9, b"x").is_err());
+    volume.write(append, 9, b" more").expect("appends");
+    assert!(volume.create(immutable_dir, b"b", &new_inode(0o644)).is_err());
+    volume.create(append_dir, b"b", &new_inode(0o644)).expect("names may come");
+    assert!(volume.unlink(append_dir, b"a").is_err() && volume.unlink(immutable_dir, b"a").is_err());
+    for ino in inos {
+        volume.set_flags(ino, XFlags::empty()).expect("flags themselves may change");
+    }
+    volume.truncate(immutable, 1).expect("no longer immutable");
+    volume.unlink(append_dir, b"a").expect("no longer append-only");
+    assert_sound(referee, session, &image);
 }
