@@ -16,7 +16,7 @@ fn help_names_every_command() {
     for name in [
         "mkfs", "info", "ls", "tree", "stat", "cat", "cp", "write", "mkdir", "rm", "rmdir", "readlink",
         "touch", "truncate", "chmod", "chown", "getfattr", "extents", "df", "du", "export", "check", "log",
-        "recover",
+        "recover", "mv", "ln", "mknod", "mkfifo", "path",
     ] {
         assert!(text.split_whitespace().any(|word| word == name), "{name} is missing in:\n{text}");
         assert!(!cli.ok(&[name, "--help"]).is_empty());

@@ -30,6 +30,9 @@ scenarios! {
     appends: "append", 8, 8000;
     truncates: "truncate", 8, 8000;
     growing_directories: "names", 8, 8000;
+    names_that_move: "renames", 8, 6000;
+    names_that_are_linked: "links", 8, 6000;
+    anything_with_names: "moves", 8, 6000;
     full_volumes: "full", 6, 6000;
     logs_that_wrap: "short-log", 6, 9000;
     large_operations: "fragments", 4, 4000;
@@ -75,10 +78,12 @@ fn failures(name: &str, stride: usize) {
 
 #[test]
 fn any_failing_call() {
-    for scenario in ["overwrite", "clones", "append", "truncate", "names"] {
+    for scenario in ["overwrite", "clones", "append", "truncate", "names", "renames", "links"] {
         failures(scenario, 1);
     }
-    for (scenario, stride) in [("random", 3), ("short-log", 7), ("fragments", 7), ("reuse", 3), ("full", 3)] {
+    for (scenario, stride) in
+        [("random", 3), ("moves", 5), ("short-log", 7), ("fragments", 7), ("reuse", 3), ("full", 3)]
+    {
         failures(scenario, stride);
     }
 }

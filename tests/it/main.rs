@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod cli_cp;
 mod cli_log;
+mod cli_names;
 mod crash;
 mod crash_linux;
 mod export;

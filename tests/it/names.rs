@@ -1,10 +1,14 @@
 //! Names: what xfskit makes, links, moves and removes, Linux finds as the model says, parent pointers included.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use xfskit_tests::ops::{Generator, Limits, Op, apply_on_mount};
 use xfskit_tests::options::OptionSet;
-use xfskit_tests::referee::Referee;
+use xfskit_tests::referee::{Referee, Xfsprogs, run, text_of};
 use xfskit_tests::rng::Rng;
 use xfskit_tests::session::{Session, findings};
 use xfskit_tests::temp::TempDir;
@@ -115,4 +119,71 @@ fn names_on_small_blocks() {
 #[test]
 fn names_on_an_old_volume() {
     random_names("bare");
+}
+
+/// The attribute forks of inodes as xfs_db shows them, without what differs from volume to volume.
+fn attribute_forks(referee: &Referee, image: &Path, inodes: &[u64]) -> Vec<String> {
+    let mut command = referee.xfsprogs(Xfsprogs::V7_2, "xfs_db");
+    command.arg("-r");
+    for ino in inodes {
+        command.args(["-c", &format!("inode {ino}")]);
+        command.args([
+            "-c",
+            "print core.format core.forkoff core.aformat core.naextents core.nblocks",
+            "-c",
+            "print a",
+        ]);
+    }
+    let said = text_of(&run(command.arg(image)));
+    let is_told = |line: &&str| !line.contains("parent_dir") && !line.contains("startblock");
+    let mut forks: Vec<String> = Vec::new();
+    for line in said.lines().filter(is_told) {
+        if line.starts_with("core.format") {
+            forks.push(String::new());
+        }
+        let line = line.split(" [startoff").next().unwrap_or(line);
+        let fork = forks.last_mut().expect("the core comes first");
+        fork.push_str(if line.starts_with("a.bmx") { "a.bmx" } else { line });
+        fork.push('\n');
+    }
+    assert_eq!(forks.len(), inodes.len(), "{said}");
+    forks
+}
+
+/// The same operations by the kernel and by xfskit: the same forks, border and order of attributes included.
+#[test]
+fn attribute_forks_are_those_that_the_kernel_makes() {
+    let Some(referee) = Referee::find() else { return };
+    let set = OptionSet::named("default_new");
+    if !referee.has(set.version) {
+        return;
+    }
+    let temp = TempDir::new("names-forks");
+    let [ours, theirs] = ["ours.img", "theirs.img"].map(|name| temp.join(name));
+    let seed = Rng::seed_or(3);
+    let mut generator = Generator::new(Limits::of(set), Rng::new(seed)).moving_names();
+    let ops: Vec<_> = (0..250).map(|_| generator.step()).collect();
+    let model = &generator.model;
+    let nodes: BTreeSet<_> = model.all_names().into_iter().map(|(_, _, node)| node).collect();
+    let paths: Vec<Vec<u8>> = nodes.into_iter().map(|node| model.path(node)).collect();
+    for image in [&ours, &theirs] {
+        referee.mkfs(set, image);
+    }
+    let mut session = Session::open(&ours, b"").expect("open");
+    for op in &ops {
+        session.apply(op).expect("apply");
+    }
+    let own: Vec<u64> = paths.iter().map(|path| session.ino(path).expect("lookup").0).collect();
+    session.close().expect("close");
+    let mount = referee.mount(&theirs);
+    ops.iter().for_each(|op| apply_on_mount(mount.path(), op));
+    let host = |path: &Vec<u8>| mount.path().join(OsStr::from_bytes(&path[1..]));
+    let ino = |path| std::fs::symlink_metadata(host(path)).expect("stat").ino();
+    let by_kernel: Vec<u64> = paths.iter().map(ino).collect();
+    mount.unmount();
+    let own = attribute_forks(referee, &ours, &own);
+    let by_kernel = attribute_forks(referee, &theirs, &by_kernel);
+    for ((path, own), by_kernel) in paths.iter().zip(&own).zip(&by_kernel) {
+        assert_eq!(own, by_kernel, "{}, XFSKIT_SEED={seed}", path.escape_ascii());
+    }
 }

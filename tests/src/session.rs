@@ -94,6 +94,51 @@ pub fn apply(volume: &mut Volume, top: &[u8], op: &Op) -> Result<()> {
         volume.set_attributes(ino, &attributes)
     };
     match op {
+        Op::Write { path, seed, offset_bytes, len_bytes } => {
+            let ino = ino(volume, path)?;
+            volume.write(ino, *offset_bytes, &pattern(*seed, *offset_bytes, *len_bytes))
+        }
+        Op::Truncate { path, size_bytes } => {
+            let ino = ino(volume, path)?;
+            volume.truncate(ino, *size_bytes)
+        }
+        Op::CloneFile { source, target } => {
+            let (source, target) = (ino(volume, source)?, ino(volume, target)?);
+            volume.clone_file(source, target)
+        }
+        Op::CloneRange { source, from_bytes, target, to_bytes, len_bytes } => {
+            let (source, target) = (ino(volume, source)?, ino(volume, target)?);
+            volume.clone_range(source, *from_bytes, target, *to_bytes, *len_bytes)
+        }
+        Op::Chmod { path, mode } => {
+            set(volume, path, SetAttributes { mode: Some(*mode), ..SetAttributes::default() })
+        }
+        Op::Chown { path, uid, gid } => {
+            let (uid, gid) = (Some(*uid), Some(*gid));
+            set(volume, path, SetAttributes { uid, gid, ..SetAttributes::default() })
+        }
+        Op::Utimes { path, atime, mtime } => {
+            let (atime, mtime) = (Some(stamp(*atime)), Some(stamp(*mtime)));
+            set(volume, path, SetAttributes { atime, mtime, ..SetAttributes::default() })
+        }
+        Op::Sync => volume.sync(),
+        Op::Fsync { path } => {
+            let ino = ino(volume, path)?;
+            volume.fsync(ino)
+        }
+        Op::Writeback { path } => {
+            let ino = ino(volume, path)?;
+            volume.writeback(ino)
+        }
+        Op::Reopen | Op::Preallocate { .. } | Op::Punch { .. } => unreachable!("not for a volume: {op:?}"),
+        _ => apply_to_names(volume, top, op),
+    }
+}
+
+/// Does an operation that changes names.
+fn apply_to_names(volume: &mut Volume, top: &[u8], op: &Op) -> Result<()> {
+    let ino = |volume: &mut Volume, path: &[u8]| volume.resolve(&[top, path].concat(), Follow::No);
+    match op {
         Op::Create { dir, name, mode } => {
             let dir = ino(volume, dir)?;
             volume.create(dir, name, &new_inode(*mode)).map(drop)
@@ -134,43 +179,7 @@ pub fn apply(volume: &mut Volume, top: &[u8], op: &Op) -> Result<()> {
                 .and_then(|()| volume.link(file, dir, name));
             linked.and(volume.release(file))
         }
-        Op::Write { path, seed, offset_bytes, len_bytes } => {
-            let ino = ino(volume, path)?;
-            volume.write(ino, *offset_bytes, &pattern(*seed, *offset_bytes, *len_bytes))
-        }
-        Op::Truncate { path, size_bytes } => {
-            let ino = ino(volume, path)?;
-            volume.truncate(ino, *size_bytes)
-        }
-        Op::CloneFile { source, target } => {
-            let (source, target) = (ino(volume, source)?, ino(volume, target)?);
-            volume.clone_file(source, target)
-        }
-        Op::CloneRange { source, from_bytes, target, to_bytes, len_bytes } => {
-            let (source, target) = (ino(volume, source)?, ino(volume, target)?);
-            volume.clone_range(source, *from_bytes, target, *to_bytes, *len_bytes)
-        }
-        Op::Chmod { path, mode } => {
-            set(volume, path, SetAttributes { mode: Some(*mode), ..SetAttributes::default() })
-        }
-        Op::Chown { path, uid, gid } => {
-            let (uid, gid) = (Some(*uid), Some(*gid));
-            set(volume, path, SetAttributes { uid, gid, ..SetAttributes::default() })
-        }
-        Op::Utimes { path, atime, mtime } => {
-            let (atime, mtime) = (Some(stamp(*atime)), Some(stamp(*mtime)));
-            set(volume, path, SetAttributes { atime, mtime, ..SetAttributes::default() })
-        }
-        Op::Sync => volume.sync(),
-        Op::Fsync { path } => {
-            let ino = ino(volume, path)?;
-            volume.fsync(ino)
-        }
-        Op::Writeback { path } => {
-            let ino = ino(volume, path)?;
-            volume.writeback(ino)
-        }
-        Op::Reopen | Op::Preallocate { .. } | Op::Punch { .. } => unreachable!("not for a volume: {op:?}"),
+        _ => unreachable!("changes no names: {op:?}"),
     }
 }
 

@@ -63,7 +63,7 @@ impl Target {
         OsStringValueParser::new().try_map(|text| Self::parse(&text)).into()
     }
 
-    fn parse(text: &OsStr) -> Result<Self, String> {
+    pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
         let bytes = host::bytes(text);
         let colon = bytes.windows(2).position(|pair| pair == b":/");
         let (image, path) = match colon {

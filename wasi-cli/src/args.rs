@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::{
-    attributes, cat, check, cp, directories, export, extents, getfattr, info, log, ls, mkfs, recover, rm,
-    stat, tree, usage, write,
+    attributes, cat, check, cp, directories, export, extents, getfattr, info, ln, log, ls, mkfs, mknod, mv,
+    path, recover, rm, stat, tree, usage, write,
 };
 
 const ABOUT: &str = "Make, read, edit, clone in and check XFS images without mounting them";
@@ -16,8 +16,8 @@ Addresses are as in scp: IMAGE:PATH, with an absolute PATH, is inside an
 image; IMAGE: is its root directory; a path without a colon in front of a
 slash is the host's. Times are shown in UTC.
 
-With --json, info, ls, tree, stat, getfattr, extents, df, du, check, log and
-recover print one JSON document. Names in it are UTF-8; other bytes are written as \\xHH and
+With --json, info, ls, tree, stat, path, getfattr, extents, df, du, check, log
+and recover print one JSON document. Names in it are UTF-8; other bytes are written as \\xHH and
 a backslash as \\\\, so that nothing is lost.
 
 Examples:
@@ -60,12 +60,22 @@ pub(crate) enum Command {
     Tree(tree::Args),
     /// Show everything about files
     Stat(stat::Args),
+    /// Print the paths of inodes
+    Path(path::Args),
     /// Write files to standard output
     Cat(cat::Args),
     /// Copy between host and image, or clone inside an image
     Cp(cp::Args),
     /// Write standard input into a file
     Write(write::WriteArgs),
+    /// Give files new names, inside an image
+    Mv(mv::Args),
+    /// Give files further names, or make symbolic links
+    Ln(ln::Args),
+    /// Make a device, a fifo or a socket
+    Mknod(mknod::MknodArgs),
+    /// Make fifos
+    Mkfifo(mknod::MkfifoArgs),
     /// Make directories
     Mkdir(directories::MkdirArgs),
     /// Remove files, or trees with -r
@@ -115,6 +125,11 @@ impl Command {
             Self::Cat(args) => cat::run(&args, session),
             Self::Cp(args) => cp::run(&args, session),
             Self::Write(args) => write::write(&args, session),
+            Self::Mv(args) => mv::run(&args, session),
+            Self::Ln(args) => ln::run(&args, session),
+            Self::Mknod(args) => mknod::mknod(&args, session),
+            Self::Mkfifo(args) => mknod::mkfifo(&args, session),
+            Self::Path(args) => path::run(&args, session),
             Self::Mkdir(args) => directories::mkdir(&args, session),
             Self::Rm(args) => rm::run(&args, session),
             Self::Rmdir(args) => directories::rmdir(&args, session),
@@ -141,6 +156,7 @@ impl Command {
                 | Self::Ls(_)
                 | Self::Tree(_)
                 | Self::Stat(_)
+                | Self::Path(_)
                 | Self::Getfattr(_)
                 | Self::Extents(_)
                 | Self::Df(_)

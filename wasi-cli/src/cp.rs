@@ -21,7 +21,8 @@ use crate::session::Session;
 const AFTER_HELP: &str = "\
 If the last path is a directory that exists, the others are copied into it.
 Without -p, what is made in an image belongs to 0:0 and has the permissions of
-its source. Symbolic links are not followed under -r. Holes stay holes.
+its source. Under -r symbolic links are copied, not followed, and so are
+devices, fifos and sockets, but not out to the host. Holes stay holes.
 Copying out never writes outside of the target, whatever names and links the
 image holds.
 
@@ -50,6 +51,9 @@ pub(crate) struct Options {
     /// Keep permissions, owners and times
     #[arg(short, long)]
     preserve: bool,
+    /// The same as -r and -p, and files with several names keep them
+    #[arg(short, long)]
+    archive: bool,
     /// Share blocks inside an image: always, or fail; auto, where it can be; never
     #[arg(
         long,
@@ -60,6 +64,13 @@ pub(crate) struct Options {
         default_missing_value = "always"
     )]
     reflink: Reflink,
+}
+
+impl Options {
+    /// With what an option stands for.
+    fn complete(self) -> Self {
+        Self { recursive: self.recursive || self.archive, preserve: self.preserve || self.archive, ..self }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,12 +85,13 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
     let Some((target, sources)) = args.paths.split_last() else {
         return Err(Failure::Usage("cp needs a source and a target".to_owned()));
     };
+    let options = args.options.complete();
     match target {
-        Target::Image(target) => into_image(args.options, sources, target, session),
+        Target::Image(target) => into_image(options, sources, target, session),
         Target::Host(target) => {
             let sources = from_one_image(sources)?;
-            not_cloned(args.options, &sources[0])?;
-            copy_out::run(args.options, &sources, target, session)
+            not_cloned(options, &sources[0])?;
+            copy_out::run(options, &sources, target, session)
         }
     }
 }

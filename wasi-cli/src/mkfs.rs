@@ -48,6 +48,9 @@ pub(crate) struct Args {
     /// UUID, instead of a random one
     #[arg(long)]
     uuid: Option<Uuid>,
+    /// Leave parent pointers out
+    #[arg(long)]
+    no_parent: bool,
     /// Overwrite what is there
     #[arg(short, long)]
     force: bool,
@@ -112,6 +115,7 @@ fn plan(args: &Args, name: &str, existing: Option<u64>) -> Result<(FormatOptions
     options.block_size = u32::try_from(args.block_size).unwrap_or(u32::MAX);
     options.label = args.label.clone().into_bytes();
     options.small = args.small;
+    options.parent = !args.no_parent;
     match Volume::format(Box::new(Nothing { len_bytes }), &options) {
         Err(Error::Device(DeviceError::ReadOnly)) | Ok(_) => Ok((options, len_bytes)),
         Err(error) => Err(Failure::new(name, "cannot make volume", error)),

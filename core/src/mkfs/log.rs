@@ -54,20 +54,22 @@ fn minimum(options: &FormatOptions, dirblklog: u8, agblocks: u32) -> u32 {
 
 /// With parent pointers neither the size of the AGs nor the other features count.
 fn with_parents(options: &FormatOptions, dirblklog: u8) -> u32 {
-    // By rising size of a directory block, from that of a block (or 4 KiB) on.
-    let row: &[u32] = match options.block_size {
-        1024 => &[4862, 5867, 7757, 11597, 21464],
-        2048 => &[3172, 3618, 4511, 6326, 9956],
-        4096 => &[2001, 2218, 2666, 3548, 5310],
-        8192 => &[1766, 1979, 2413, 3282],
-        16384 => &[1429, 1645, 2075],
-        32768 => &[1157, 1369],
-        _ => &[1127],
+    // By rising size of a directory block, from that of a block (or 4 KiB) on; on sectors of 512 bytes and on larger
+    // ones, where the log has a stripe unit.
+    let (small, large): (&[u32], &[u32]) = match options.block_size {
+        1024 => (&[4862, 5867, 7757, 11597, 21464], &[3348, 4353, 6243, 10083, 19950]),
+        2048 => (&[3172, 3618, 4511, 6326, 9956], &[2433, 2880, 3771, 5586, 9216]),
+        4096 => (&[2001, 2218, 2666, 3548, 5310], &[1650, 1866, 2316, 3198, 4959]),
+        8192 => (&[1766, 1979, 2413, 3282], &[1608, 1821, 2256, 3126]),
+        16384 => (&[1429, 1645, 2075], &[1368, 1584, 2016]),
+        32768 => (&[1157, 1369], &[1146, 1359]),
+        _ => (&[1127], &[1140]),
     };
+    let row = if options.sector_size == 512 { small } else { large };
     let least_dirblklog = (4096 / options.block_size).max(1).ilog2() as u8;
     let index = usize::from(dirblklog.saturating_sub(least_dirblklog)).min(row.len() - 1);
-    // Large inodes take up to 29 blocks more.
-    row[index] + if options.inode_size > 512 { 32 } else { 0 }
+    // Large inodes take up to 30 blocks more.
+    row[index] + if options.inode_size > 512 && options.block_size < 65536 { 32 } else { 0 }
 }
 
 fn without_parents(options: &FormatOptions, dirblklog: u8, agblocks: u32) -> u32 {

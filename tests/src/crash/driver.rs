@@ -19,7 +19,7 @@ pub struct Stopped {
     /// What it said.
     pub error: Error,
     /// The operation.
-    pub op: Op,
+    pub op: Box<Op>,
 }
 
 /// A volume that was closed, and what it must be when it is opened.
@@ -108,7 +108,7 @@ impl Driver {
         self.op(Op::Reopen)?;
         self.model.forget_history();
         if let Some(Err(error)) = self.volume.take().map(Volume::close) {
-            return Err(Stopped { error, op: Op::Reopen });
+            return Err(Stopped { error, op: Box::new(Op::Reopen) });
         }
         let Self { model, options, clock, serial, .. } = self;
         Ok(Prepared { image: self.recorder.image(), model, options, clock, serial })
@@ -126,7 +126,7 @@ impl Driver {
     pub fn op(&mut self, op: Op) -> Result<(), Stopped> {
         match self.try_op(&op) {
             Ok(()) => Ok(()),
-            Err(error) => Err(Stopped { error, op }),
+            Err(error) => Err(Stopped { error, op: Box::new(op) }),
         }
     }
 
@@ -141,7 +141,7 @@ impl Driver {
                 self.model.end_op(self.recorder.count(), false);
                 Ok(false)
             }
-            Err(error) => Err(Stopped { error, op }),
+            Err(error) => Err(Stopped { error, op: Box::new(op) }),
         }
     }
 

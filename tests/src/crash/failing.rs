@@ -76,7 +76,7 @@ fn settle(driver: &mut Driver, stopped: &Stopped) -> Result<bool, String> {
     let root = volume.root();
     match volume.sync() {
         Ok(()) => {
-            if matches!(stopped.op, Op::Reopen) {
+            if matches!(*stopped.op, Op::Reopen) {
                 return Err("closing failed, and the volume is still there".into());
             }
             // A failed operation has changed nothing, but what waited is written back.

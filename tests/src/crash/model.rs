@@ -59,13 +59,22 @@ pub enum Node {
     /// A file; one with several names stands at each of them.
     File(Arc<File>),
     /// A symlink with its target, or a node.
-    Other(Owned, Vec<u8>),
+    Other(FileId, Owned, Vec<u8>),
 }
 
 impl Node {
     /// Whether it is that file.
     fn is_file(&self, id: FileId) -> bool {
         matches!(self, Self::File(file) if file.id == id)
+    }
+
+    /// What tells it from others, of anything but a directory.
+    fn id(&self) -> Option<FileId> {
+        match self {
+            Self::Directory(_) => None,
+            Self::File(file) => Some(file.id),
+            Self::Other(id, ..) => Some(*id),
+        }
     }
 }
 
@@ -277,7 +286,19 @@ impl Model {
 
     /// A symlink or a node is made.
     pub fn make_other(&mut self, path: &[u8], mode: u16, what: Vec<u8>) {
-        self.change(path, Some(Node::Other(Owned::by_root(mode), what)), None);
+        let other = self.other(mode, what);
+        self.change(path, Some(other), None);
+    }
+
+    fn other(&mut self, mode: u16, what: Vec<u8>) -> Node {
+        self.next_id += 1;
+        Node::Other(self.next_id - 1, Owned::by_root(mode), what)
+    }
+
+    /// Whether both paths lead to the same thing.
+    fn are_same(&self, one: &[u8], other: &[u8]) -> bool {
+        let id = |path| self.state().get(path).and_then(Node::id);
+        one == other || id(one).is_some() && id(one) == id(other)
     }
 
     /// Something but a directory gets one more name.
@@ -303,11 +324,7 @@ impl Model {
 
     /// Something gets another path, in place of what may be there. A whiteout may be left behind.
     pub fn rename(&mut self, from: &[u8], to: &[u8], whiteout: Option<Vec<u8>>) {
-        let is_same = match (self.state().get(from), self.state().get(to)) {
-            (Some(Node::File(file)), Some(other)) => other.is_file(file.id),
-            _ => from == to,
-        };
-        if is_same {
+        if self.are_same(from, to) {
             return;
         }
         self.forget_last(to);
@@ -316,13 +333,16 @@ impl Model {
         let moved = take(&mut state, from);
         put(&mut state, to, moved);
         if let Some(what) = whiteout {
-            state.insert(from.to_vec(), Node::Other(Owned::by_root(0), what));
+            state.insert(from.to_vec(), self.other(0, what));
         }
         self.step(state, None);
     }
 
     /// Two paths change places.
     pub fn exchange(&mut self, one: &[u8], other: &[u8]) {
+        if self.are_same(one, other) {
+            return;
+        }
         let mut state = self.state().clone();
         let (first, second) = (take(&mut state, one), take(&mut state, other));
         put(&mut state, other, first);
@@ -341,7 +361,7 @@ impl Model {
         match &mut node {
             Node::Directory(owned) => set(owned),
             Node::File(file) => set(&mut Arc::make_mut(file).owned),
-            Node::Other(owned, _) => set(owned),
+            Node::Other(_, owned, _) => set(owned),
         }
         self.change(path, Some(node), None);
     }

@@ -17,6 +17,7 @@ pub struct Shape {
     pub sector_size: u32,
     pub reflink: bool,
     pub rmapbt: bool,
+    pub parent: bool,
     /// Length of the log in KiB; 0 for the shortest that Linux mounts.
     pub log_kib: u32,
     /// The log is at its end already.
@@ -30,15 +31,16 @@ pub const LARGE_BLOCKS: Shape = Shape {
     sector_size: 512,
     reflink: true,
     rmapbt: true,
+    parent: true,
     log_kib: 2048,
     old_log: false,
 };
 /// 1 KiB blocks.
 pub const SMALL_BLOCKS: Shape = Shape { block_size: 1024, ..LARGE_BLOCKS };
-/// Sectors as large as blocks, and a log with a stripe unit.
-pub const LARGE_SECTORS: Shape = Shape { sector_size: 4096, ..LARGE_BLOCKS };
-/// Neither shared blocks nor reverse mappings.
-pub const PLAIN: Shape = Shape { reflink: false, rmapbt: false, ..LARGE_BLOCKS };
+/// Sectors as large as blocks, a log with a stripe unit, no parent pointers.
+pub const LARGE_SECTORS: Shape = Shape { sector_size: 4096, parent: false, ..LARGE_BLOCKS };
+/// Neither shared blocks nor reverse mappings nor parent pointers.
+pub const PLAIN: Shape = Shape { reflink: false, rmapbt: false, parent: false, ..LARGE_BLOCKS };
 
 impl Shape {
     /// The same volume as Linux can mount it. Its log is long, so it starts near its end.
@@ -73,6 +75,7 @@ impl Shape {
         format.sector_size = self.sector_size;
         format.reflink = self.reflink;
         format.rmapbt = self.rmapbt;
+        format.parent = self.parent;
         format.log_fsblocks = (self.log_kib > 0).then(|| self.log_kib * 1024 / self.block_size);
         format
     }
@@ -163,5 +166,8 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("reuse", TIGHT, scripts::nearly_full, scripts::reuse),
     scenario("remap", SHARING, scripts::shared_files, scripts::remap),
     scenario("busy", SHARING, scripts::shared_files, scripts::busy),
+    scenario("renames", ANY, scripts::tree_of_files, scripts::renames),
+    scenario("links", ANY, scripts::tree_of_files, scripts::links),
+    scenario("moves", ANY, scripts::few_files, scripts::moves),
     scenario("random", ANY, scripts::few_files, scripts::random),
 ];

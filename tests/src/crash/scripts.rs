@@ -1,6 +1,10 @@
 //! The scripts of the scenarios. Each draws its operations from a generator of numbers, so it has as many courses as
 //! there are seeds.
 
+mod names;
+
+pub(super) use names::{links, moves, renames, tree_of_files};
+
 use xfskit::volume::StatFs;
 
 use super::driver::{Driver, Stopped};

@@ -175,7 +175,7 @@ fn work(volume: &mut Volume, view: &View, rng: &mut Rng) -> Result<()> {
 }
 
 fn remove_all(volume: &mut Volume, view: &View) -> Result<()> {
-    for path in view.files() {
+    for path in view.no_directories() {
         let (dir, name) = volume.resolve_parent(path)?;
         volume.unlink(dir, &name)?;
     }

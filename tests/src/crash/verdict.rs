@@ -28,6 +28,12 @@ struct Seen {
     other: Option<Vec<u8>>,
 }
 
+impl Seen {
+    fn is_dir(&self) -> bool {
+        self.content.is_none() && self.other.is_none()
+    }
+}
+
 impl View {
     /// Reads everything on a volume.
     ///
@@ -67,10 +73,15 @@ impl View {
         files.map(|(path, _)| path.as_slice()).collect()
     }
 
+    /// Paths of everything but directories.
+    pub fn no_directories(&self) -> Vec<&[u8]> {
+        let others = self.seen.iter().filter(|(_, seen)| !seen.is_dir());
+        others.map(|(path, _)| path.as_slice()).collect()
+    }
+
     /// Paths of all directories.
     pub fn directories(&self) -> Vec<&[u8]> {
-        let is_dir = |seen: &Seen| seen.content.is_none() && seen.other.is_none();
-        let directories = self.seen.iter().filter(|(_, seen)| is_dir(seen));
+        let directories = self.seen.iter().filter(|(_, seen)| seen.is_dir());
         directories.map(|(path, _)| path.as_slice()).collect()
     }
 
@@ -149,7 +160,8 @@ impl<'a> Verdict<'a> {
             };
             match (node, &seen.content, &seen.other) {
                 (Node::Directory(owned), None, None) if *owned == seen.owned => {}
-                (Node::Other(owned, what), None, Some(other)) if *owned == seen.owned && what == other => {}
+                (Node::Other(_, owned, what), None, Some(other)) if *owned == seen.owned && what == other => {
+                }
                 (Node::File(file), Some(content), None) if file.owned == seen.owned => {
                     let later = next.filter(|next| next.in_parts == Some(file.id));
                     let later = later.and_then(|next| match &next.state.get(path) {

@@ -3,6 +3,7 @@
 //! Many small files decide how fast this is: per file one open, one look at the handle and one read; nothing is asked
 //! twice.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File, FileType, Metadata};
 use std::io::Read as _;
@@ -13,7 +14,7 @@ use xfskit::units::Ino;
 use xfskit::volume::{NewInode, SetAttributes};
 
 use super::Options;
-use super::spot::{Destination, Spot, To, cannot_make, empty, needs_recursive, set};
+use super::spot::{Destination, Spot, To, empty, needs_recursive, needs_recursive_for_node, set};
 use crate::address::{Address, last_name, show_path};
 use crate::failure::Failure;
 use crate::image::Image;
@@ -30,6 +31,8 @@ struct CopyIn<'a> {
     own: Option<Metadata>,
     progress: Progress,
     buffer: Vec<u8>,
+    /// Where files with several names were copied to, by device and inode of the host.
+    links: HashMap<(u64, u64), Ino>,
 }
 
 /// A directory of the host that is being copied.
@@ -57,7 +60,8 @@ pub(super) fn run(
     };
     let own = fs::metadata(&target.image).ok();
     let progress = Progress::new(total);
-    let mut copy = CopyIn { options, image, session, own, progress, buffer: vec![0; BUFFER_BYTES] };
+    let (buffer, links) = (vec![0; BUFFER_BYTES], HashMap::new());
+    let mut copy = CopyIn { options, image, session, own, progress, buffer, links };
     for source in sources {
         let outcome = copy.source(source, &destination);
         copy.report(outcome)?;
@@ -71,19 +75,24 @@ impl CopyIn<'_> {
         let metadata = found.map_err(|error| Failure::io(show_path(source), "cannot copy", &error))?;
         let name = last_name(host::bytes(source.as_os_str()));
         if !metadata.is_dir() {
-            if !metadata.is_file() {
-                return Err(not_a_file(source, metadata.file_type()));
+            if !metadata.is_file() && !self.options.recursive {
+                return Err(needs_recursive_for_node(show_path(source)));
             }
             return match destination {
                 Destination::Directory(ino, path) => {
                     let spot = Spot::inside(*ino, path, name.unwrap_or(b"file"));
-                    self.file(source, To::Spot(&spot))
+                    self.no_directory(source, metadata.file_type(), &spot)
                 }
                 Destination::Spot(spot) if spot.path.ends_with(b"/") => {
                     Err(Failure::new(self.image.place(&spot.path), "", "no such directory"))
                 }
-                Destination::Spot(spot) => self.file(source, To::Spot(spot)),
-                Destination::File(ino, path) => self.file(source, To::Existing(*ino, path)),
+                Destination::Spot(spot) => self.no_directory(source, metadata.file_type(), spot),
+                Destination::File(ino, path) if metadata.is_file() => {
+                    self.file(source, To::Existing(*ino, path))
+                }
+                Destination::File(_, path) => {
+                    Err(Failure::new(self.image.place(path), "cannot overwrite", "is a regular file"))
+                }
             };
         }
         if !self.options.recursive {
@@ -118,10 +127,8 @@ impl CopyIn<'_> {
             let spot = Spot::inside(level.ino, &level.path, host::bytes(&name));
             let outcome = if file_type.is_dir() {
                 self.level(path, To::Spot(&spot)).map(|level| levels.push(level))
-            } else if file_type.is_file() {
-                self.file(&path, To::Spot(&spot))
             } else {
-                Err(not_a_file(&path, file_type))
+                self.no_directory(&path, file_type, &spot)
             };
             self.report(outcome)?;
         }
@@ -151,6 +158,47 @@ impl CopyIn<'_> {
         Ok(Level { source, entries: entries.into_iter(), ino, path, after })
     }
 
+    /// Copies what is no directory.
+    fn no_directory(&mut self, source: &Path, file_type: FileType, spot: &Spot) -> Result<(), Failure> {
+        if file_type.is_file() {
+            return self.file(source, To::Spot(spot));
+        }
+        let fail = |error| Failure::io(show_path(source), "cannot copy", &error);
+        let metadata = fs::symlink_metadata(source).map_err(fail)?;
+        if let Some(ino) = self.copied(&metadata) {
+            return spot.link(self.image, ino);
+        }
+        self.image.volume.set_time(host::now());
+        let new = self.new_inode(&metadata);
+        let ino = if file_type.is_symlink() {
+            let target = fs::read_link(source).map_err(fail)?;
+            let (target, new) = (host::bytes(target.as_os_str()), NewInode { mode: 0o777, ..new });
+            spot.other(self.image, |volume, dir, name| volume.symlink(dir, name, target, &new))?
+        } else if let Some((kind, rdev)) = host::node(&metadata) {
+            spot.other(self.image, |volume, dir, name| volume.mknod(dir, name, kind, rdev, &new))?
+        } else {
+            return Err(Failure::new(show_path(source), "not copied", "this host does not tell what it is"));
+        };
+        self.note(&metadata, ino);
+        if self.options.preserve {
+            set(self.image, ino, &spot.path, &kept(&metadata, true))?;
+        }
+        self.progress.file();
+        Ok(())
+    }
+
+    /// The inode that a file with several names was copied to under another one.
+    fn copied(&self, metadata: &Metadata) -> Option<Ino> {
+        self.links.get(&host::link_key(metadata)?).copied()
+    }
+
+    /// Remembers where a file with several names was copied to.
+    fn note(&mut self, metadata: &Metadata, ino: Ino) {
+        if let (true, Some(key)) = (self.options.archive, host::link_key(metadata)) {
+            self.links.insert(key, ino);
+        }
+    }
+
     fn file(&mut self, source: &Path, to: To<'_>) -> Result<(), Failure> {
         let mut file =
             File::open(source).map_err(|error| Failure::io(show_path(source), "cannot open", &error))?;
@@ -160,12 +208,16 @@ impl CopyIn<'_> {
             return Err(Failure::new(show_path(source), "not copied", "is the image itself"));
         }
         self.image.volume.set_time(host::now());
+        if let (Some(ino), To::Spot(spot)) = (self.copied(&metadata), to) {
+            return spot.link(self.image, ino);
+        }
         let new = self.new_inode(&metadata);
         let (ino, path, is_new) = to.open(self.image, &new)?;
         if !is_new {
             empty(self.image, ino, path)?;
         }
         self.contents(&mut file, &metadata, source, (ino, path))?;
+        self.note(&metadata, ino);
         if self.options.preserve {
             set(self.image, ino, path, &kept(&metadata, is_new))?;
         }
@@ -245,9 +297,4 @@ fn kept(metadata: &Metadata, is_new: bool) -> SetAttributes {
         kept.gid = Some(gid);
     }
     kept
-}
-
-fn not_a_file(source: &Path, file_type: FileType) -> Failure {
-    let what = if file_type.is_symlink() { "symbolic links" } else { "devices, fifos and sockets" };
-    cannot_make(&show_path(source), what)
 }

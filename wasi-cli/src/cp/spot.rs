@@ -1,10 +1,10 @@
 //! Where a copy goes inside an image.
 
-use xfskit::Error;
 use xfskit::error::Mistake;
 use xfskit::units::Ino;
 use xfskit::volume::FileType;
 use xfskit::volume::{NewInode, SetAttributes};
+use xfskit::{Error, Volume};
 
 use crate::address::{Address, join};
 use crate::failure::Failure;
@@ -93,6 +93,32 @@ impl Spot {
         }
     }
 
+    /// Makes what is neither file nor directory, or one more name of something, in place of anything but a directory.
+    pub(super) fn other<T>(
+        &self,
+        image: &mut Image,
+        make: impl Fn(&mut Volume, Ino, &[u8]) -> xfskit::Result<T>,
+    ) -> Result<T, Failure> {
+        let mut made = make(&mut image.volume, self.parent, &self.name);
+        if let Err(Error::Invalid(Mistake::Exists)) = made {
+            if self.existing(image)?.1 == FileType::Directory {
+                return Err(self.refuse(image, "is a directory"));
+            }
+            let removed = image.volume.unlink(self.parent, &self.name);
+            removed.map_err(|error| image.fail(&self.path, "cannot remove", &error))?;
+            made = make(&mut image.volume, self.parent, &self.name);
+        }
+        made.map_err(|error| image.fail(&self.path, "cannot create", &error))
+    }
+
+    /// Gives a file that was copied one more name.
+    pub(super) fn link(&self, image: &mut Image, ino: Ino) -> Result<(), Failure> {
+        if image.volume.lookup(self.parent, &self.name) == Ok(ino) {
+            return Ok(());
+        }
+        self.other(image, |volume, dir, name| volume.link(ino, dir, name))
+    }
+
     fn existing(&self, image: &mut Image) -> Result<(Ino, FileType), Failure> {
         let found = image.volume.lookup(self.parent, &self.name);
         let ino = found.map_err(|error| image.fail(&self.path, "", &error))?;
@@ -117,9 +143,9 @@ impl<'a> To<'a> {
     }
 }
 
-/// What this version cannot make in an image.
-pub(super) fn cannot_make(place: &str, what: &str) -> Failure {
-    Failure::new(place, "not copied", format!("unsupported: making {what} in an image"))
+/// Neither file nor directory, without `-r`.
+pub(super) fn needs_recursive_for_node(place: impl std::fmt::Display) -> Failure {
+    Failure::new(place, "not copied", "is not a regular file, and -r was not given")
 }
 
 /// A directory without `-r`.

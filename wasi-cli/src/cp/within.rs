@@ -1,12 +1,12 @@
 //! Inside one image: cloned where that can be, else copied.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use xfskit::Error;
 use xfskit::units::Ino;
 use xfskit::volume::{FileType, Follow, NewInode, SetAttributes, Stat};
 
-use super::spot::{Destination, Spot, To, cannot_make, empty, needs_recursive, set};
+use super::spot::{Destination, Spot, To, empty, needs_recursive, needs_recursive_for_node, set};
 use super::{Options, Reflink};
 use crate::address::{Address, last_name};
 use crate::failure::Failure;
@@ -23,6 +23,8 @@ struct Within<'a> {
     session: &'a mut Session,
     progress: Progress,
     buffer: Vec<u8>,
+    /// Where files with several names were copied to.
+    links: HashMap<Ino, Ino>,
 }
 
 /// A new directory that is being filled.
@@ -42,7 +44,8 @@ pub(super) fn run(
     session: &mut Session,
 ) -> Result<(), Failure> {
     let destination = Destination::find(image, target, sources.len())?;
-    let mut copy = Within { options, image, session, progress: Progress::new(None), buffer: Vec::new() };
+    let (progress, buffer, links) = (Progress::new(None), Vec::new(), HashMap::new());
+    let mut copy = Within { options, image, session, progress, buffer, links };
     for source in sources {
         let outcome = copy.source(source, &destination);
         copy.report(outcome)?;
@@ -142,13 +145,14 @@ impl Within<'_> {
 
     /// Copies what is no directory.
     fn file(&mut self, from: &[u8], stat: &Stat, to: To<'_>) -> Result<(), Failure> {
-        match stat.file_type {
-            FileType::Regular => {}
-            FileType::Symlink => return Err(cannot_make(&self.image.place(from), "symbolic links")),
-            _ => return Err(cannot_make(&self.image.place(from), "devices, fifos and sockets")),
-        }
         self.image.volume.set_time(host::now());
         let new = self.new_inode(stat);
+        if let (To::Spot(spot), Some(&ino)) = (to, self.links.get(&stat.ino)) {
+            return spot.link(self.image, ino);
+        }
+        if stat.file_type != FileType::Regular {
+            return self.other(from, stat, to);
+        }
         let (ino, path, is_new) = to.open(self.image, &new)?;
         if ino == stat.ino {
             let why = "source and target are the same file";
@@ -163,6 +167,40 @@ impl Within<'_> {
             let _ = self.image.volume.unlink(spot.parent, &spot.name);
         }
         outcome?;
+        self.finish(stat, ino, path, is_new)
+    }
+
+    /// Copies a symbolic link or a node.
+    fn other(&mut self, from: &[u8], stat: &Stat, to: To<'_>) -> Result<(), Failure> {
+        let To::Spot(spot) = to else {
+            return Err(Failure::new(self.image.place(from), "not copied", "target is a regular file"));
+        };
+        if !self.options.recursive {
+            return Err(needs_recursive_for_node(self.image.place(from)));
+        }
+        if self.image.volume.lookup(spot.parent, &spot.name) == Ok(stat.ino) {
+            let why = "source and target are the same file";
+            return Err(Failure::new(self.image.place(&spot.path), "not copied", why));
+        }
+        let new = self.new_inode(stat);
+        let ino = if stat.file_type == FileType::Symlink {
+            let target = self.image.volume.read_link(stat.ino);
+            let target =
+                target.map_err(|error| self.image.fail(from, "cannot read symbolic link", &error))?;
+            let new = NewInode { mode: 0o777, ..new };
+            spot.other(self.image, |volume, dir, name| volume.symlink(dir, name, &target, &new))?
+        } else {
+            let (kind, rdev) = (stat.file_type, stat.rdev);
+            spot.other(self.image, |volume, dir, name| volume.mknod(dir, name, kind, rdev, &new))?
+        };
+        self.finish(stat, ino, &spot.path, true)
+    }
+
+    /// Gives what was copied its attributes.
+    fn finish(&mut self, stat: &Stat, ino: Ino, path: &[u8], is_new: bool) -> Result<(), Failure> {
+        if self.options.archive && stat.nlink > 1 {
+            self.links.insert(stat.ino, ino);
+        }
         if self.options.preserve {
             set(self.image, ino, path, &kept(stat, is_new))?;
         }

@@ -4,8 +4,12 @@ use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::Path;
+
+use xfskit::volume::FileType;
 
 /// The bytes of a name.
 pub(crate) fn bytes(name: &OsStr) -> &[u8] {
@@ -35,6 +39,31 @@ pub(crate) fn may_be_sparse(metadata: &Metadata) -> bool {
 /// Whether both are the same file.
 pub(crate) fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// What tells a file with several names from others.
+pub(crate) fn link_key(metadata: &Metadata) -> Option<(u64, u64)> {
+    (metadata.nlink() > 1).then(|| (metadata.dev(), metadata.ino()))
+}
+
+/// Type and device numbers of a node.
+pub(crate) fn node(metadata: &Metadata) -> Option<(FileType, (u32, u32))> {
+    let (kind, dev) = (metadata.file_type(), metadata.rdev());
+    // How the C library packs them.
+    let major = ((dev >> 8) & 0xfff) | ((dev >> 32) & !0xfff);
+    let minor = (dev & 0xff) | ((dev >> 12) & !0xff);
+    let rdev = (u32::try_from(major).ok()?, u32::try_from(minor).ok()?);
+    if kind.is_char_device() {
+        Some((FileType::CharDevice, rdev))
+    } else if kind.is_block_device() {
+        Some((FileType::BlockDevice, rdev))
+    } else if kind.is_fifo() {
+        Some((FileType::Fifo, (0, 0)))
+    } else if kind.is_socket() {
+        Some((FileType::Socket, (0, 0)))
+    } else {
+        None
+    }
 }
 
 /// Makes a file that does not exist yet, open for writing. The process's umask applies to `mode`.

@@ -6,6 +6,8 @@ use std::io;
 use std::os::wasi::ffi::OsStrExt as _;
 use std::path::Path;
 
+use xfskit::volume::FileType;
+
 /// The bytes of a name.
 pub(crate) fn bytes(name: &OsStr) -> &[u8] {
     name.as_bytes()
@@ -34,6 +36,16 @@ pub(crate) fn may_be_sparse(_metadata: &Metadata) -> bool {
 /// Never: WASI does not tell.
 pub(crate) fn is_same_file(_one: &Metadata, _other: &Metadata) -> bool {
     false
+}
+
+/// Never: WASI does not tell.
+pub(crate) fn link_key(_metadata: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+/// Never: WASI does not tell.
+pub(crate) fn node(_metadata: &Metadata) -> Option<(FileType, (u32, u32))> {
+    None
 }
 
 /// Makes a file that does not exist yet, open for writing.
