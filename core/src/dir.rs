@@ -1,14 +1,23 @@
-//! Directories: listed and searched in every form.
+//! Directories: listed, searched and changed in every form.
 //!
 //! Small ones live in the inode (shortform), then in one block with its own index (block form), then in data blocks
 //! with one leaf as index (leaf form), at last with a tree over many leaves and a free index (node form).
 
 mod block_form;
+mod blocks;
 pub mod da;
+mod data_block;
 pub mod edit;
+mod free_index;
+mod join;
+mod leaf_block;
+mod leaf_form;
 mod list;
 mod lookup;
+mod node_form;
 pub mod replace;
+mod shortform;
+mod tree;
 
 use alloc::vec::Vec;
 

@@ -1,32 +1,52 @@
-//! A directory in block form: changing its one block.
+//! A directory in block form: entries at the front of its one block, their index at the end.
+//!
+//! ```text
+//! | header | . | .. | entries and unused regions … | hash, address | … | entries, stale ones |
+//! ```
 //!
 //! Changes are made on a copy of the block; only the parts that differ go into the transaction.
+//!
+//! Source: "Block Directories".
 
 use alloc::vec::Vec;
 
-use super::da::damaged;
-use super::lookup::dir_hash;
-use super::{entries_end, locate_data};
+use super::blocks::{Dir, cancel, copy_contents, kinds};
+use super::data_block::DataBlock;
+use super::edit::NewName;
+use super::leaf_block;
+use super::leaf_form;
+use super::lookup::{Wanted, dir_hash, matching};
+use super::shortform;
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Problem, Result};
 use crate::format::BlockKind;
-use crate::format::dir::data::{
-    BlockTail, TAIL_BYTES, Tile, best_free, entry_bytes, set_best_free, tiles, write_entry, write_unused,
-};
+use crate::format::dir::data::{BlockTail, TAIL_BYTES, Tile, entry_bytes, tiles};
 use crate::format::dir::leaf::LeafEntry;
-use crate::format::dir::{DATA_HEADER_BYTES, DOTDOT_AT, Dataptr, FIRST_ENTRY_AT};
-use crate::format::inode::FileType;
+use crate::format::dir::shortform::{Entry, Shortform};
+use crate::format::dir::{DATA_HEADER_BYTES, DOTDOT_AT, Dataptr};
+use crate::format::inode::{FileType, fork_format};
 use crate::geometry::Geometry;
+use crate::inode::bmap;
+use crate::inode::core::core_mut;
 use crate::inode::fork::FILE_END;
-use crate::inode::{Inode, bmap};
 use crate::journal::{Locator, Transaction};
 use crate::sort;
-use crate::units::{AgBlock, FileBlock, FsBlock, Ino};
+use crate::units::{AgBlock, FileBlock, Ino};
 
-/// A block in block form, taken apart: its tiles stay as bytes, its leaf entries are a list.
-pub(super) struct Block {
+const AT: FileBlock = FileBlock(0);
+
+/// A block in block form, taken apart: its tiles stay as bytes, its index is a list.
+struct Block {
     bytes: Vec<u8>,
     leaf: Vec<LeafEntry>,
+}
+
+/// Where an entry will go.
+struct Place {
+    /// Start of the unused region that it is taken from.
+    start: usize,
+    /// Stale entries leave the index for it, all but one.
+    is_compacted: bool,
 }
 
 impl Block {
@@ -46,198 +66,221 @@ impl Block {
         self.leaf.iter().filter(|entry| entry.is_stale()).count()
     }
 
-    /// Unused regions, in order: offset and length.
-    fn unused(&self) -> Result<Vec<(usize, usize)>, Problem> {
-        let mut regions = Vec::new();
-        for tile in tiles(&self.bytes, self.end()) {
-            if let Tile::Unused { at, len } = tile? {
-                regions.push((at, len));
-            }
+    fn data(&mut self) -> DataBlock<'_> {
+        let end = self.end();
+        DataBlock::new(&mut self.bytes, end)
+    }
+
+    /// The place for an entry of `need` bytes: in the longest unused region, if the index finds its room too.
+    fn place(&mut self, need: usize) -> Option<Place> {
+        let (end, stale) = (self.end(), self.stale());
+        let data = self.data();
+        let last = data.unused_before(end);
+        let [best, second, _] = data.bests();
+        let in_region = |region: crate::format::dir::data::BestFree, need: usize| {
+            let fits = usize::from(region.length.get()) >= need;
+            fits.then(|| Place { start: region.offset.get().into(), is_compacted: false })
+        };
+        if stale == 0 {
+            // The index grows down into the last region, which may be the longest one.
+            return match last? == usize::from(best.offset.get()) {
+                true => in_region(best, need + LeafEntry::BYTES).or_else(|| in_region(second, need)),
+                false => in_region(best, need),
+            };
         }
-        Ok(regions)
+        in_region(best, need).or_else(|| {
+            let room = last.map_or(0, |start| end - start) + (stale - 1) * LeafEntry::BYTES;
+            (room >= need).then(|| Place { start: last.unwrap_or(end), is_compacted: true })
+        })
     }
 
     /// Adds an entry; false when there is no room.
-    pub(super) fn add(&mut self, name: &[u8], ino: Ino, ftype: u8, hash: u32) -> Result<bool, Problem> {
-        let need = entry_bytes(name.len());
-        // A stale leaf entry makes way; without one the index grows down into the last region.
-        let reuse = self.leaf.iter().position(LeafEntry::is_stale);
-        let growth = if reuse.is_some() { 0 } else { LeafEntry::BYTES };
-        let end = self.end();
-        let regions = self.unused()?;
-        let last = regions.last().copied().filter(|&(at, len)| at + len == end);
-        if growth > 0 && last.is_none() {
-            return Ok(false);
+    fn add(&mut self, new: &NewName<'_>, hash: u32) -> Result<bool, Problem> {
+        let need = entry_bytes(new.name.len());
+        let Some(place) = self.place(need) else { return Ok(false) };
+        if place.is_compacted {
+            self.compact()?;
         }
-        let room = |&(at, len): &(usize, usize)| if at + len == end { len - growth } else { len };
-        let Some(&(at, len)) = regions.iter().filter(|region| room(region) >= need).min_by_key(|r| r.1)
-        else {
-            return Ok(false);
-        };
-        if let Some((last_at, last_len)) = last.filter(|_| growth > 0)
-            && last_at != at
-        {
-            self.put_unused(last_at, last_len - growth);
+        let index = self.leaf.partition_point(|other| other.hash < hash);
+        let stale = |&at: &usize| self.leaf[at].is_stale();
+        let gap = (0..self.leaf.len()).filter(stale).min_by_key(|&at| at.abs_diff(index));
+        if gap.is_none() {
+            self.data().give_up_end(LeafEntry::BYTES)?;
         }
-        write_entry(&mut self.bytes, at, ino, name, ftype);
-        let rest = if at + len == end { len - growth } else { len } - need;
-        self.put_unused(at + need, rest);
-        if let Some(index) = reuse {
-            self.leaf.remove(index);
+        if let Some(gap) = gap {
+            self.leaf.remove(gap);
         }
-        let entry = LeafEntry { hash, address: Dataptr::new(FileBlock(0), 0, at) };
-        let place = self.leaf.partition_point(|other| other.hash <= hash);
-        self.leaf.insert(place, entry);
+        let index = index - usize::from(gap.is_some_and(|gap| gap < index));
+        self.leaf.insert(index, LeafEntry { hash, address: Dataptr::new(AT, 0, place.start) });
+        let mut data = self.data();
+        data.add_at(place.start, place.start, new.name, new.ino, new.file_type.dir_code())?;
         Ok(true)
     }
 
-    fn put_unused(&mut self, at: usize, len: usize) {
-        if len > 0 {
-            write_unused(&mut self.bytes, at, len);
-        }
+    /// Removes stale entries from the index, all but one.
+    fn compact(&mut self) -> Result<(), Problem> {
+        let (old_end, mut is_first) = (self.end(), true);
+        self.leaf.retain(|entry| !entry.is_stale() || core::mem::replace(&mut is_first, false));
+        let freed = self.end() - old_end;
+        if freed == 0 { Ok(()) } else { self.data().give(old_end, freed) }
     }
 
-    /// Removes an entry; false when it is not there.
-    pub(super) fn remove(&mut self, name: &[u8], hash: u32) -> Result<bool, Problem> {
-        let mut found = None;
-        // The region right before the entry, to be joined with it.
-        let (mut before, mut after) = (None, None);
-        for tile in tiles(&self.bytes, self.end()) {
-            match tile? {
-                Tile::Entry(entry) if found.is_none() && entry.name == name => {
-                    found = Some((entry.at, entry_bytes(name.len())));
-                }
-                Tile::Unused { at, len } if found.is_none() => before = Some((at, len)),
-                Tile::Unused { at, len } if after.is_none() => after = Some((at, len)),
-                _ => {}
-            }
-        }
-        let Some((at, len)) = found else { return Ok(false) };
-        let before = before.filter(|&(start, len)| start + len == at);
-        let after = after.filter(|&(start, _)| start == at + len);
-        let start = before.map_or(at, |(start, _)| start);
-        let end = after.map_or(at + len, |(start, len)| start + len);
-        self.put_unused(start, end - start);
-        let address = Dataptr::new(FileBlock(0), 0, at);
-        let Some(entry) = self.leaf.iter_mut().find(|e| e.address == address && e.hash == hash) else {
-            return Err(Problem::Rule("entry without a leaf entry"));
-        };
-        entry.address = Dataptr(0);
-        Ok(true)
-    }
-
-    fn encode(mut self) -> Result<Vec<u8>, Problem> {
+    fn encode(mut self) -> Vec<u8> {
         let end = self.end();
         let tail = BlockTail { count: self.leaf.len() as u32, stale: self.stale() as u32 };
         for (index, entry) in self.leaf.iter().enumerate() {
             entry.encode(&mut self.bytes[end + index * LeafEntry::BYTES..]);
         }
         tail.encode(&mut self.bytes);
-        let best = best_free(&self.bytes, end)?;
-        set_best_free(&mut self.bytes, best);
-        Ok(self.bytes)
+        self.bytes
     }
 }
 
-fn fail(dir: &Inode, problem: Problem) -> Error {
-    damaged(BlockKind::DirBlock, dir, FileBlock(0), problem)
+fn fail(dir: &Dir, problem: Problem) -> Error {
+    dir.damaged(BlockKind::DirBlock, AT, problem)
 }
 
-fn locate(tx: &mut Transaction<'_>, dir: &Inode) -> Result<Locator> {
-    let found = locate_data(tx, dir, FileBlock(0))?;
-    let locator = found.ok_or_else(|| fail(dir, Problem::Rule("directory has no block")))?;
-    Ok(Locator { kinds: &[BlockKind::DirBlock], ..locator })
-}
-
-/// The block's bytes and the end of its tiles.
-pub(super) fn read(tx: &mut Transaction<'_>, dir: &Inode) -> Result<Option<(Vec<u8>, usize)>> {
-    let locator = locate(tx, dir)?;
-    let block = tx.block(&locator)?;
-    let end = entries_end(block).map_err(|problem| fail(dir, problem))?;
-    Ok(Some((block.bytes.clone(), end)))
-}
-
-/// Changes the block.
-pub(super) fn change(
-    tx: &mut Transaction<'_>,
-    dir: &Inode,
-    act: impl FnOnce(&mut Block) -> Result<bool, Problem>,
-) -> Result<bool> {
-    let locator = locate(tx, dir)?;
+fn read(tx: &mut Transaction<'_>, dir: &mut Dir) -> Result<(Locator, Block)> {
+    let locator = dir.writable(tx, AT, kinds::BLOCK)?;
     let bytes = tx.read(&locator)?.to_vec();
-    let changed = Block::decode(bytes).and_then(|mut block| {
-        let done = act(&mut block)?;
-        Ok((done, block.encode()?))
-    });
-    let (done, bytes) = changed.map_err(|problem| fail(dir, problem))?;
-    if done && locator.pieces.len() > 1 {
-        rehouse(tx, dir, &locator, &bytes)?;
-    } else if done {
-        tx.replace(&locator, &bytes)?;
-    }
-    Ok(done)
+    let block = Block::decode(bytes).map_err(|problem| fail(dir, problem))?;
+    Ok((locator, block))
 }
 
-/// Gives a block that lies in pieces a place where it is whole: Linux can't recover a log with a change of the former.
-fn rehouse(tx: &mut Transaction<'_>, dir: &Inode, old: &Locator, bytes: &[u8]) -> Result<()> {
-    let near = tx.geometry().fsblock(tx.geometry().split_ino(dir.ino).0, AgBlock(0));
-    discard_at(tx, dir, old)?;
-    let len = tx.geometry().dir_fsblocks();
-    let extent = bmap::allocate_whole(tx, dir.ino, Fork::Data, FileBlock(0), len, near)?;
-    create(tx, dir.ino, extent.start, bytes);
+/// Adds a name. The directory becomes one of leaf form when the block is full.
+pub(super) fn add(tx: &mut Transaction<'_>, dir: &mut Dir, new: &NewName<'_>, hash: u32) -> Result<()> {
+    let (locator, mut block) = read(tx, dir)?;
+    if block.add(new, hash).map_err(|problem| fail(dir, problem))? {
+        return tx.replace(&locator, &block.encode());
+    }
+    to_leaf(tx, dir, &locator, block)?;
+    leaf_form::add(tx, dir, new, hash)
+}
+
+/// Removes a name, which must be there. The directory goes back into its inode when it fits.
+pub(super) fn remove(tx: &mut Transaction<'_>, dir: &mut Dir, wanted: &Wanted<'_>) -> Result<()> {
+    let (locator, mut block) = read(tx, dir)?;
+    let first = block.leaf.partition_point(|entry| entry.hash < wanted.hash);
+    let run = block.leaf[first..].iter().take_while(|entry| entry.hash == wanted.hash);
+    let run: Vec<_> = run.filter(|entry| !entry.is_stale()).map(|entry| entry.address).collect();
+    let found = matching(tx, &dir.inode, wanted, &run)?.map(|found| run[found.index]);
+    let Some(address) = found else { return Err(fail(dir, Problem::Rule("entry without a leaf entry"))) };
+    block.data().remove(address.byte() as usize).map_err(|problem| fail(dir, problem))?;
+    for entry in block.leaf.iter_mut().filter(|entry| entry.address == address) {
+        entry.address = Dataptr(0);
+    }
+    tx.replace(&locator, &block.encode())?;
+    shrink_to_shortform(tx, dir)
+}
+
+/// Moves the index out of the block, into a leaf.
+fn to_leaf(tx: &mut Transaction<'_>, dir: &mut Dir, locator: &Locator, mut block: Block) -> Result<()> {
+    let (end, len) = (block.end(), block.bytes.len());
+    let (count, stale) = (block.leaf.len(), block.stale());
+    let mut data = DataBlock::new(&mut block.bytes, len);
+    data.give(end, len - end).map_err(|problem| fail(dir, problem))?;
+    let best = data.longest();
+    let leaf = dir.grow(tx, dir.root_at(), kinds::LEAF1)?;
+    leaf_block::set_counts(tx, &leaf, count, stale)?;
+    leaf_block::put_entries(tx, &leaf, 0, block.leaf.into_iter())?;
+    leaf_form::make_table(tx, dir, &leaf, &[best as u16])?;
+    let locator = Locator { kinds: kinds::DATA, ..locator.clone() };
+    copy_contents(BlockKind::DirData, &block.bytes, tx.create(&locator));
     Ok(())
 }
 
-/// The bytes of a block with these entries: offset, inode, name, type of each, by rising offset.
-pub(super) fn build(
-    geometry: &Geometry,
-    dir: Ino,
-    parent: Ino,
-    entries: &[(usize, Ino, &[u8], u8)],
-) -> Result<Vec<u8>, Problem> {
-    let ftype = FileType::Directory.dir_code();
-    let dots = [(DATA_HEADER_BYTES, dir, &b"."[..], ftype), (DOTDOT_AT as usize, parent, &b".."[..], ftype)];
-    let mut block = Block { bytes: alloc::vec![0; geometry.dir_blocksize() as usize], leaf: Vec::new() };
-    let mut at = DATA_HEADER_BYTES;
-    for &(offset, ino, name, ftype) in dots.iter().chain(entries) {
-        block.put_unused(at, offset - at);
-        at = offset + write_entry(&mut block.bytes, offset, ino, name, ftype);
-        let address = Dataptr::new(FileBlock(0), 0, offset);
-        block.leaf.push(LeafEntry { hash: dir_hash(geometry, name), address });
+/// Puts the index of a directory with one data block, `live`, at the end of that, if there is room. The leaf is left.
+pub(super) fn from_leaf(tx: &mut Transaction<'_>, dir: &mut Dir, live: &[LeafEntry]) -> Result<bool> {
+    let locator = dir.writable(tx, AT, kinds::DATA)?;
+    let mut bytes = tx.read(&locator)?.to_vec();
+    let (len, size) = (bytes.len(), live.len() * LeafEntry::BYTES + TAIL_BYTES);
+    let mut data = DataBlock::new(&mut bytes, len);
+    if data.unused_before(len).is_none_or(|last| len - last < size) {
+        return Ok(false);
     }
-    debug_assert!(at >= FIRST_ENTRY_AT as usize);
-    sort::by_words(&mut block.leaf, |entry| (u64::from(entry.hash), u64::from(entry.address.0)));
-    let end = block.end();
-    if at > end {
+    data.give_up_end(size).map_err(|problem| fail(dir, problem))?;
+    let bytes = Block { bytes, leaf: live.to_vec() }.encode();
+    let locator = Locator { kinds: kinds::BLOCK, ..locator };
+    copy_contents(BlockKind::DirBlock, &bytes, tx.create(&locator));
+    Ok(true)
+}
+
+/// Moves a directory back into its inode when it fits.
+pub(super) fn shrink_to_shortform(tx: &mut Transaction<'_>, dir: &mut Dir) -> Result<()> {
+    let locator = dir.locate(tx, AT, kinds::BLOCK)?;
+    let bytes = tx.read(&locator)?;
+    let fail = |problem| fail(dir, problem);
+    let end = BlockTail::decode(bytes).map_err(fail)?.leaf_at(bytes.len());
+    let room = dir.inode.data_fork_bytes();
+    let mut sf = Shortform { parent: dir.ino(), entries: Vec::new() };
+    let mut least = 0;
+    for tile in tiles(bytes, end) {
+        let Tile::Entry(entry) = tile.map_err(fail)? else { continue };
+        match entry.name {
+            b"." => {}
+            b".." => sf.parent = entry.ino,
+            name => {
+                sf.entries.push(Entry { offset: entry.at as u16, name, ftype: entry.ftype, ino: entry.ino });
+                least += name.len();
+            }
+        }
+        if least > room {
+            return Ok(());
+        }
+    }
+    debug_assert!(end >= DATA_HEADER_BYTES);
+    if sf.encoded_bytes() > room || sf.entries.len() > 255 {
+        return Ok(());
+    }
+    let bytes = sf.encode();
+    cancel(tx, &locator);
+    bmap::unmap(tx, dir.ino(), Fork::Data, AT, FILE_END)?;
+    shortform::store(tx, dir.ino(), &bytes)
+}
+
+/// Moves a directory out of its inode into a block.
+pub(super) fn from_shortform(tx: &mut Transaction<'_>, dir: &mut Dir, sf: &Shortform<'_>) -> Result<()> {
+    let geometry = tx.geometry().clone();
+    let bytes = build(&geometry, dir.ino(), sf).map_err(|problem| fail(dir, problem))?;
+    let core = core_mut(tx, dir.ino())?;
+    core.format = fork_format::EXTENTS;
+    core.size.set(geometry.dir_blocksize().into());
+    core.set_data_nextents(0);
+    let near = geometry.fsblock(geometry.split_ino(dir.ino()).0, AgBlock(0));
+    let extent = bmap::allocate_whole(tx, dir.ino(), Fork::Data, AT, geometry.dir_fsblocks(), near)?;
+    let daddr = geometry.daddr(extent.start);
+    let locator = Locator::new(kinds::BLOCK, daddr, geometry.dir_blocksize(), Some(dir.ino().0));
+    copy_contents(BlockKind::DirBlock, &bytes, tx.create(&locator));
+    dir.refresh(tx)
+}
+
+/// The bytes of a block that holds what a directory of shortform does, every entry at its offset.
+fn build(geometry: &Geometry, dir: Ino, sf: &Shortform<'_>) -> Result<Vec<u8>, Problem> {
+    let ftype = FileType::Directory.dir_code();
+    let dots = [
+        Entry { offset: DATA_HEADER_BYTES as u16, name: b".", ftype, ino: dir },
+        Entry { offset: DOTDOT_AT as u16, name: b"..", ftype, ino: sf.parent },
+    ];
+    let entries = || dots.iter().chain(&sf.entries);
+    let mut leaf: Vec<_> = entries()
+        .map(|entry| LeafEntry {
+            hash: dir_hash(geometry, entry.name),
+            address: Dataptr::new(AT, 0, entry.offset.into()),
+        })
+        .collect();
+    sort::by_words(&mut leaf, |entry| (u64::from(entry.hash), u64::from(entry.address.0)));
+    let mut block = Block { bytes: alloc::vec![0; geometry.dir_blocksize() as usize], leaf };
+    let last = sf.entries.last().map_or(0, |e| usize::from(e.offset) + entry_bytes(e.name.len()));
+    if (sf.entries.len() + 2) * LeafEntry::BYTES + TAIL_BYTES + last > block.bytes.len() {
         return Err(Problem::Rule("shortform directory is larger than a block"));
     }
-    block.put_unused(at, end - at);
-    block.encode()
-}
-
-/// Makes fsblock `start` and those behind it the block of a directory. The header of `bytes` is filled in.
-pub(super) fn create(tx: &mut Transaction<'_>, dir: Ino, start: FsBlock, bytes: &[u8]) {
-    let daddr = tx.geometry().daddr(start);
-    let locator = Locator::new(&[BlockKind::DirBlock], daddr, bytes.len() as u32, Some(dir.0));
-    let block = tx.create(&locator);
-    // Behind the self-describing part, which ends with the owner.
-    const OWN_AT: usize = core::mem::offset_of!(crate::format::dir::data::DataHeader, bestfree);
-    block[OWN_AT..].copy_from_slice(&bytes[OWN_AT..]);
-}
-
-/// Gives the block back.
-pub(super) fn discard(tx: &mut Transaction<'_>, dir: &Inode) -> Result<()> {
-    let locator = locate(tx, dir)?;
-    discard_at(tx, dir, &locator)
-}
-
-fn discard_at(tx: &mut Transaction<'_>, dir: &Inode, locator: &Locator) -> Result<()> {
-    // In pieces, what follows the first of them on the device is somebody else's.
-    if locator.pieces.is_empty() {
-        tx.cancel(locator.daddr, locator.len_bytes);
+    let mut data = block.data();
+    data.initialise();
+    let mut free = DATA_HEADER_BYTES;
+    for entry in entries() {
+        let (at, len) = (usize::from(entry.offset), entry_bytes(entry.name.len()));
+        data.add_at(free, at, entry.name, entry.ino, entry.ftype)?;
+        free = at + len;
     }
-    for piece in &locator.pieces {
-        tx.cancel(piece.daddr, piece.len_bytes);
-    }
-    bmap::unmap(tx, dir.ino, Fork::Data, FileBlock(0), FILE_END)
+    Ok(block.encode())
 }

@@ -1,24 +1,24 @@
-//! Adding and removing names, in directories of shortform and block form.
+//! Adding and removing names, in every form and from form to form.
 //!
-//! Source: "Shortform Directories", "Block Directories".
+//! The forms change where Linux changes them: a directory leaves its inode, its block, its one leaf when what comes does
+//! not fit, and goes back when what is left does.
+//!
+//! Source: "Directories".
 
-use alloc::vec::Vec;
-
-use super::da::damaged;
-use super::list::shortform;
-use super::lookup::dir_hash;
-use super::{Form, block_form, form};
-use crate::btree::bmap::{Fork, inode_locator};
+use super::blocks::Dir;
+use super::lookup::{Wanted, dir_hash};
+use super::{Form, block_form, form, leaf_form, node_form, shortform};
+use crate::btree::bmap::Bmbt;
+use crate::btree::max_records;
 use crate::error::{Error, Result};
-use crate::format::dir::data::{Tile, entry_bytes, tiles};
-use crate::format::dir::shortform::{Entry, Shortform};
-use crate::format::dir::{DATA_HEADER_BYTES, FIRST_ENTRY_AT};
-use crate::format::header::put;
-use crate::format::inode::{CORE_BYTES, FileType, fork_format};
-use crate::inode::core::core_mut;
-use crate::inode::{self, Inode, bmap};
+use crate::format::da::MAX_LEVELS;
+use crate::format::dir::shortform::Shortform;
+use crate::format::inode::FileType;
+use crate::geometry::Geometry;
+use crate::inode::Inode;
 use crate::journal::Transaction;
-use crate::units::{AgBlock, FileBlock, Ino};
+use crate::space::reserve;
+use crate::units::Ino;
 
 /// A name on its way into a directory.
 #[derive(Debug, Clone, Copy)]
@@ -31,35 +31,45 @@ pub struct NewName<'a> {
     pub file_type: FileType,
 }
 
-fn unsupported() -> Error {
-    Error::unsupported("changing names of a directory in leaf or node form")
-}
-
 /// Adds a name.
 ///
 /// # Errors
-/// [`Error::Unsupported`] when that takes leaf form; those of changing the trees.
+/// [`Error::NoSpace`] when there is not as much as it could take at worst; those of changing the trees.
 pub fn add(tx: &mut Transaction<'_>, dir: &Inode, new: &NewName<'_>) -> Result<()> {
-    match form(tx, dir)? {
-        Form::Shortform => add_shortform(tx, dir, new),
-        Form::Block => add_block(tx, dir, new),
-        Form::Leaf | Form::Node => Err(unsupported()),
+    let mut dir = Dir::read(tx, dir.ino)?;
+    let hash = dir_hash(dir.geometry(), new.name);
+    let form = form(tx, &dir.inode)?;
+    if form == Form::Shortform && shortform::add(tx, &dir, new)? {
+        return Ok(());
+    }
+    if !reserve::is_available(tx, add_fsblocks(dir.geometry()))? {
+        return Err(Error::NoSpace);
+    }
+    match form {
+        Form::Shortform => {
+            shortform::leave(tx, &mut dir)?;
+            block_form::add(tx, &mut dir, new, hash)
+        }
+        Form::Block => block_form::add(tx, &mut dir, new, hash),
+        Form::Leaf => leaf_form::add(tx, &mut dir, new, hash),
+        Form::Node => node_form::add(tx, &mut dir, new, hash),
     }
 }
 
-/// Removes a name, which must be there.
+/// Removes a name, which must be there. It needs no space, but without any the directory may keep blocks that it could
+/// do without.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for leaf and node form; those of changing the trees.
+/// Those of changing the trees; [`Error::NoSpace`] when a block that lies in pieces can't be given a place where it is
+/// whole.
 pub fn remove(tx: &mut Transaction<'_>, dir: &Inode, name: &[u8]) -> Result<()> {
-    match form(tx, dir)? {
-        Form::Shortform => {
-            let mut sf = shortform(dir)?;
-            sf.entries.retain(|entry| entry.name != name);
-            store_shortform(tx, dir.ino, &sf)
-        }
-        Form::Block => remove_block(tx, dir, name),
-        Form::Leaf | Form::Node => Err(unsupported()),
+    let mut dir = Dir::read(tx, dir.ino)?;
+    let wanted = Wanted::new(tx.geometry(), name);
+    match form(tx, &dir.inode)? {
+        Form::Shortform => shortform::remove(tx, &dir, &wanted),
+        Form::Block => block_form::remove(tx, &mut dir, &wanted),
+        Form::Leaf => leaf_form::remove(tx, &mut dir, &wanted),
+        Form::Node => node_form::remove(tx, &mut dir, &wanted),
     }
 }
 
@@ -68,58 +78,8 @@ pub fn remove(tx: &mut Transaction<'_>, dir: &Inode, name: &[u8]) -> Result<()> 
 /// # Errors
 /// Those of reading the inode.
 pub fn initialise(tx: &mut Transaction<'_>, ino: Ino, parent: Ino) -> Result<()> {
-    store_shortform(tx, ino, &Shortform { parent, entries: Vec::new() })
-}
-
-fn store_shortform(tx: &mut Transaction<'_>, ino: Ino, sf: &Shortform<'_>) -> Result<()> {
-    let bytes = sf.encode();
-    let core = core_mut(tx, ino)?;
-    core.format = fork_format::LOCAL;
-    core.size.set(bytes.len() as u64);
-    let at = inode_locator(tx.geometry(), ino);
-    put(tx.modify(&at, CORE_BYTES..CORE_BYTES + bytes.len())?, CORE_BYTES, &bytes);
-    Ok(())
-}
-
-/// Offset in a data block that a new shortform entry takes: behind the last, or in the first gap that is large
-/// enough. `None` when the directory would not fit a block.
-fn shortform_offset(sf: &Shortform<'_>, namelen: usize, dir_blocksize: usize) -> Option<(usize, u16)> {
-    let need = entry_bytes(namelen);
-    let end = |entry: &Entry<'_>| usize::from(entry.offset) + entry_bytes(entry.name.len());
-    // "." and ".." have leaf entries too, and the new one will.
-    let index_bytes = (sf.entries.len() + 3) * 8 + 8;
-    let last_end = sf.entries.last().map_or(FIRST_ENTRY_AT as usize, end);
-    if last_end + need + index_bytes <= dir_blocksize {
-        return Some((sf.entries.len(), last_end as u16));
-    }
-    // A gap takes the name, but the index of the block grows by one entry all the same.
-    if last_end + index_bytes > dir_blocksize {
-        return None;
-    }
-    let mut at = FIRST_ENTRY_AT as usize;
-    for (index, entry) in sf.entries.iter().enumerate() {
-        if at + need <= usize::from(entry.offset) {
-            return Some((index, at as u16));
-        }
-        at = end(entry);
-    }
-    None
-}
-
-fn add_shortform(tx: &mut Transaction<'_>, dir: &Inode, new: &NewName<'_>) -> Result<()> {
-    let mut sf = shortform(dir)?;
-    let dir_blocksize = tx.geometry().dir_blocksize() as usize;
-    if let Some((index, offset)) = shortform_offset(&sf, new.name.len(), dir_blocksize) {
-        let entry = Entry { offset, name: new.name, ftype: new.file_type.dir_code(), ino: new.ino };
-        sf.entries.insert(index, entry);
-        if sf.encoded_bytes() <= dir.data_fork_bytes() && sf.entries.len() < 255 {
-            return store_shortform(tx, dir.ino, &sf);
-        }
-        sf.entries.remove(index);
-    }
-    to_block(tx, dir, &sf)?;
-    let dir = inode::read(tx, dir.ino)?;
-    add_block(tx, &dir, new)
+    let empty = Shortform { parent, entries: alloc::vec::Vec::new() };
+    shortform::store(tx, ino, &empty.encode())
 }
 
 /// Moves a directory of shortform out of its inode, where its room is wanted for something else.
@@ -127,76 +87,44 @@ fn add_shortform(tx: &mut Transaction<'_>, dir: &Inode, new: &NewName<'_>) -> Re
 /// # Errors
 /// Those of changing the trees.
 pub fn leave_inode(tx: &mut Transaction<'_>, dir: &Inode) -> Result<()> {
-    to_block(tx, dir, &shortform(dir)?)
+    let mut dir = Dir::read(tx, dir.ino)?;
+    shortform::leave(tx, &mut dir)
 }
 
-/// Moves a directory out of its inode into a block.
-fn to_block(tx: &mut Transaction<'_>, dir: &Inode, sf: &Shortform<'_>) -> Result<()> {
-    let geometry = tx.geometry().clone();
-    let entries: Vec<_> =
-        sf.entries.iter().map(|e| (usize::from(e.offset), e.ino, e.name, e.ftype)).collect();
-    let bytes = block_form::build(&geometry, dir.ino, sf.parent, &entries);
-    let bytes =
-        bytes.map_err(|problem| damaged(crate::format::BlockKind::DirBlock, dir, FileBlock(0), problem))?;
-    let core = core_mut(tx, dir.ino)?;
-    core.format = fork_format::EXTENTS;
-    core.size.set(geometry.dir_blocksize().into());
-    core.set_data_nextents(0);
-    let near = geometry.fsblock(geometry.split_ino(dir.ino).0, AgBlock(0));
-    let extent = bmap::allocate_whole(tx, dir.ino, Fork::Data, FileBlock(0), geometry.dir_fsblocks(), near)?;
-    block_form::create(tx, dir.ino, extent.start, &bytes);
-    Ok(())
+/// Fsblocks that one more name can take at worst, by the reckoning of Linux: a split of every level of the tree, a data
+/// block and one of the free index, and what each may cost the bmbt.
+#[must_use]
+pub fn add_fsblocks(geometry: &Geometry) -> u64 {
+    let blocks = u64::from(MAX_LEVELS) + 2;
+    let unit = u64::from(geometry.dir_fsblocks());
+    let (leaf, node) = max_records::<Bmbt>(geometry.blocksize);
+    // Extents of one block each, at most, go into so many leaves, and each leaf may split all the way up.
+    let extents_per_leaf = u64::from(leaf - leaf / 2).max(1);
+    let splits = unit.div_ceil(extents_per_leaf);
+    blocks * (unit + splits * (bmbt_levels(geometry, leaf / 2, node / 2) - 1))
 }
 
-fn add_block(tx: &mut Transaction<'_>, dir: &Inode, new: &NewName<'_>) -> Result<()> {
-    let geometry = tx.geometry().clone();
-    let hash = dir_hash(&geometry, new.name);
-    let ftype = new.file_type.dir_code();
-    let added = block_form::change(tx, dir, |block| block.add(new.name, new.ino, ftype, hash))?;
-    if added { Ok(()) } else { Err(unsupported()) }
-}
-
-fn remove_block(tx: &mut Transaction<'_>, dir: &Inode, name: &[u8]) -> Result<()> {
-    let hash = dir_hash(&tx.geometry().clone(), name);
-    block_form::change(tx, dir, |block| block.remove(name, hash))?;
-    shrink_to_shortform(tx, dir)
-}
-
-/// Moves a directory back into its inode when it fits.
-fn shrink_to_shortform(tx: &mut Transaction<'_>, dir: &Inode) -> Result<()> {
-    let Some((block, end)) = block_form::read(tx, dir)? else { return Ok(()) };
-    let mut sf = Shortform { parent: dir.ino, entries: Vec::new() };
-    for tile in tiles(&block, end) {
-        let tile =
-            tile.map_err(|problem| damaged(crate::format::BlockKind::DirBlock, dir, FileBlock(0), problem))?;
-        let Tile::Entry(entry) = tile else { continue };
-        match entry.name {
-            b"." => {}
-            b".." => sf.parent = entry.ino,
-            name => {
-                let offset = entry.at as u16;
-                sf.entries.push(Entry { offset, name, ftype: entry.ftype, ino: entry.ino });
-            }
-        }
+/// Most levels of the bmbt of a data fork, its root in the inode included.
+fn bmbt_levels(geometry: &Geometry, leaf_min: u32, node_min: u32) -> u64 {
+    // What an extent count of 64 bits is allowed to reach, or one of 32.
+    let extents: u64 = if geometry.incompat.contains(crate::format::features::Incompat::NREXT64) {
+        (1 << 48) - 1
+    } else {
+        i32::MAX as u64
+    };
+    let root = u64::from(geometry.inodesize) / 16;
+    let mut blocks = extents.div_ceil(u64::from(leaf_min).max(1));
+    let mut levels = 1;
+    while blocks > 1 {
+        blocks = if blocks <= root { 1 } else { blocks.div_ceil(u64::from(node_min).max(2)) };
+        levels += 1;
     }
-    debug_assert!(end >= DATA_HEADER_BYTES);
-    if sf.encoded_bytes() > dir.data_fork_bytes() || sf.entries.len() > 255 {
-        return Ok(());
-    }
-    block_form::discard(tx, dir)?;
-    store_shortform(tx, dir.ino, &sf)
+    levels
 }
 
 /// Where a shortform directory would end as a block, its index included, and where a block ends.
 #[cfg(test)]
 pub(crate) fn shortform_limit(tx: &mut Transaction<'_>, dir: Ino) -> Result<(usize, usize)> {
-    let limit = tx.geometry().dir_blocksize() as usize;
-    let dir = inode::read(tx, dir)?;
-    if form(tx, &dir)? != Form::Shortform {
-        return Ok((0, limit));
-    }
-    let sf = shortform(&dir)?;
-    let end = |entry: &Entry<'_>| usize::from(entry.offset) + entry_bytes(entry.name.len());
-    let last_end = sf.entries.last().map_or(FIRST_ENTRY_AT as usize, end);
-    Ok((last_end + (sf.entries.len() + 2) * 8 + 8, limit))
+    let dir = Dir::read(tx, dir)?;
+    if form(tx, &dir.inode)? == Form::Shortform { shortform::limit(&dir) } else { Ok((0, dir.block_bytes())) }
 }

@@ -45,20 +45,20 @@ pub fn dir_hash(geometry: &Geometry, name: &[u8]) -> u32 {
 }
 
 /// A name that is looked for.
-struct Wanted<'a> {
-    name: &'a [u8],
-    hash: u32,
+pub(super) struct Wanted<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) hash: u32,
     /// Upper and lower case of ASCII letters are the same.
     ascii_ci: bool,
 }
 
 impl<'a> Wanted<'a> {
-    fn new(geometry: &Geometry, name: &'a [u8]) -> Self {
+    pub(super) fn new(geometry: &Geometry, name: &'a [u8]) -> Self {
         let ascii_ci = geometry.version.contains(Version::BORG);
         Self { name, hash: dir_hash(geometry, name), ascii_ci }
     }
 
-    fn is(&self, name: &[u8]) -> bool {
+    pub(super) fn is(&self, name: &[u8]) -> bool {
         self.name == name || self.ascii_ci && self.name.eq_ignore_ascii_case(name)
     }
 }
@@ -97,7 +97,7 @@ fn in_block(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Resul
     let tail = BlockTail::decode(bytes).map_err(fail)?;
     let leaf = LeafEntries::new(&bytes[tail.leaf_at(bytes.len())..bytes.len() - TAIL_BYTES]);
     let addresses: Vec<_> = leaf.with_hash(wanted.hash).map(|entry| entry.address).collect();
-    among(tx, dir, wanted, &addresses)?.pick()
+    Ok(matching(tx, dir, wanted, &addresses)?.map(|found| found.found))
 }
 
 fn in_leaves(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Result<Option<Found>> {
@@ -116,42 +116,37 @@ fn in_leaves(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Resu
         // Equal hashes can go on in the next leaf; one that is all stale may be passed over.
         let goes_on = leaf.entries.is_empty() || leaf.entries.get(leaf.entries.len() - 1).hash <= wanted.hash;
         let forw = if goes_on { leaf.header.info.forw.get() } else { 0 };
-        let matches = among(tx, dir, wanted, &addresses)?;
-        if matches.exact.is_some() {
-            return Ok(matches.exact);
+        match matching(tx, dir, wanted, &addresses)? {
+            Some(found) if found.is_exact => return Ok(Some(found.found)),
+            found => similar = similar.or(found.map(|found| found.found)),
         }
-        similar = similar.or(matches.similar);
         next = space.next_leaf(tx, dir, &mut chain, forw)?;
     }
     Ok(similar)
 }
 
 /// What was found among entries of one hash.
-#[derive(Default)]
-struct Matches {
-    /// The entry of just that name.
-    exact: Option<Found>,
-    /// One whose name counts as the same.
-    similar: Option<Found>,
+pub(super) struct Match {
+    /// Which of them it is.
+    pub(super) index: usize,
+    /// It is the entry of just that name, not one that counts as the same.
+    pub(super) is_exact: bool,
+    /// What it leads to.
+    pub(super) found: Found,
 }
 
-impl Matches {
-    fn pick(self) -> Result<Option<Found>> {
-        Ok(self.exact.or(self.similar))
-    }
-}
-
-/// Compares the names of the entries at `addresses`.
-fn among(
+/// Compares the names of the entries at `addresses`: the one of just that name, or else the first that counts as the
+/// same.
+pub(super) fn matching(
     tx: &mut Transaction<'_>,
     dir: &Inode,
     wanted: &Wanted<'_>,
     addresses: &[Dataptr],
-) -> Result<Matches> {
+) -> Result<Option<Match>> {
     let geometry = Arc::clone(tx.geometry());
     let len_bytes = u64::from(geometry.dir_blocksize());
-    let mut matches = Matches::default();
-    for address in addresses {
+    let mut similar = None;
+    for (index, address) in addresses.iter().enumerate() {
         let at = FileBlock(address.byte() / len_bytes * u64::from(geometry.dir_fsblocks()));
         let fail = |problem| damaged(BlockKind::DirData, dir, at, problem);
         let Some(locator) = locate_data(tx, dir, at)? else {
@@ -164,12 +159,11 @@ fn among(
             continue;
         }
         let ino = check_ino(&geometry, entry.ino).map_err(fail)?;
-        let found = Some((ino, FileType::from_dir_code(entry.ftype)));
+        let found = (ino, FileType::from_dir_code(entry.ftype));
         if entry.name == wanted.name {
-            matches.exact = found;
-            return Ok(matches);
+            return Ok(Some(Match { index, is_exact: true, found }));
         }
-        matches.similar = matches.similar.or(found);
+        similar = similar.or(Some(Match { index, is_exact: false, found }));
     }
-    Ok(matches)
+    Ok(similar)
 }

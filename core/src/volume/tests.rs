@@ -1,6 +1,7 @@
 //! Scenarios on small volumes in memory, each held against the checker afterwards.
 
 mod allocate;
+mod dirs;
 mod failures;
 mod full;
 mod journal;

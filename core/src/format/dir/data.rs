@@ -109,12 +109,24 @@ fn tile_at(block: &[u8], at: usize, end: usize) -> Result<Tile<'_>, Problem> {
     if be_u16(block, at) != FREE_TAG || at + ALIGN > end {
         return entry_at(block, at, end).map(Tile::Entry);
     }
-    let len = usize::from(be_u16(block, at + 2));
+    unused_at(block, at, end).map(|len| Tile::Unused { at, len })
+}
+
+/// Length of the unused region at byte `at` of a block whose area for entries ends at byte `end`.
+///
+/// # Errors
+/// There is no valid unused region at that place.
+pub fn unused_at(block: &[u8], at: usize, end: usize) -> Result<usize, Problem> {
+    let area = block.get(..end).unwrap_or(block);
+    if at < DATA_HEADER_BYTES || !at.is_multiple_of(ALIGN) || at >= end || be_u16(area, at) != FREE_TAG {
+        return Err(Problem::Rule("no unused region at the place of one"));
+    }
+    let len = usize::from(be_u16(area, at + 2));
     if len < ALIGN || !len.is_multiple_of(ALIGN) || at + len > end {
         return Err(Problem::Bounds { field: "length of unused region", found: len as u64 });
     }
-    check_tag(block, at, len)?;
-    Ok(Tile::Unused { at, len })
+    check_tag(area, at, len)?;
+    Ok(len)
 }
 
 /// The entry at byte `at` of a block whose area for entries ends at byte `end`.

@@ -66,7 +66,13 @@ impl<'a> Free<'a> {
     }
 
     /// The slots in use, in order: bytes, or [`NO_DATA_BLOCK`](super::leaf::NO_DATA_BLOCK).
-    pub fn bests(&self) -> impl Iterator<Item = u16> + use<'a> {
+    pub fn bests(&self) -> impl DoubleEndedIterator<Item = u16> + ExactSizeIterator + use<'a> {
         self.bests.chunks_exact(2).map(|slot| be_u16(slot, 0))
+    }
+
+    /// One slot, if it is in use.
+    #[must_use]
+    pub fn best(&self, slot: usize) -> Option<u16> {
+        (slot < self.bests.len() / 2).then(|| be_u16(self.bests, slot * 2))
     }
 }
