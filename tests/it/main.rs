@@ -9,6 +9,7 @@ mod cli_log;
 mod cli_names;
 mod crash;
 mod crash_linux;
+mod directories;
 mod export;
 mod fuzz;
 mod golden;

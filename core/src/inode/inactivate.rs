@@ -15,6 +15,9 @@ use crate::units::{Daddr, FileBlock, Ino};
 /// Behind the last file block that any fork can have.
 const END: FileBlock = FileBlock(1 << 54);
 
+/// Blocks of a directory that go at once.
+const DIR_STEP_BLOCKS: u32 = 64;
+
 /// Frees blocks of an inode that no name leads to any more, until the transaction has its share of the log. Returns
 /// whether it has none left: then it may leave the unlinked list, and [`alloc::free`] has the rest.
 ///
@@ -71,8 +74,13 @@ fn shrink(tx: &mut Transaction<'_>, ino: Ino, file_type: Option<FileType>) -> Re
             Some(FileType::Regular) => extent.len.saturating_sub(bmap::STEP_FSBLOCKS),
             Some(FileType::Directory) => {
                 let unit = tx.geometry().dir_fsblocks();
-                cancel(tx, &extent, unit);
-                0
+                // Each block takes an item of its own in the log. The rest must begin where a block does.
+                let end = extent.file_end().0;
+                let first =
+                    end.saturating_sub(u64::from(DIR_STEP_BLOCKS * unit)).next_multiple_of(unit.into());
+                let keep = first.saturating_sub(extent.file_block.0).min(extent.len.into()) as u32;
+                cancel(tx, &extent.part(keep, extent.len - keep), unit);
+                keep
             }
             _ => {
                 cancel(tx, &extent, extent.len);

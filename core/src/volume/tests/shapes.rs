@@ -29,11 +29,8 @@ fn scenario(device: &Shared) {
     let dir = volume.mkdir(root, b"dir", &DIR).expect("mkdir");
     for n in 0..140 {
         let parent = if n % 3 == 0 { dir } else { root };
-        match volume.create(parent, format!("f{n}").as_bytes(), &FILE) {
-            Ok(ino) => volume.write(ino, n * 100, &pattern(n as u8, 10_000)).expect("write"),
-            Err(Error::Unsupported { .. }) => {}
-            Err(error) => panic!("{error}"),
-        }
+        let ino = volume.create(parent, format!("f{n}").as_bytes(), &FILE).expect("create");
+        volume.write(ino, n * 100, &pattern(n as u8, 10_000)).expect("write");
     }
     volume.sync().expect("sync");
     assert_sound(&mut volume);
@@ -124,11 +121,8 @@ fn a_directory_in_its_inode_always_fits_a_block() {
             if names.contains(&new) {
                 continue;
             }
-            match volume.create(dir, &new, &FILE) {
-                Ok(_) => names.push(new),
-                Err(Error::Unsupported { .. }) => break,
-                Err(error) => panic!("{error}"),
-            }
+            volume.create(dir, &new, &FILE).expect("create");
+            names.push(new);
             let (end, limit) = shortform_limit(&mut volume.transaction(), dir).expect("reads");
             assert!(end <= limit, "round {round}: {end} > {limit}");
         }
@@ -248,7 +242,7 @@ fn what_is_reserved_for_data_is_not_spent_on_inodes() {
         for m in 0..70 {
             match volume.create(dir, format!("{m}").as_bytes(), &FILE) {
                 Ok(_) => {}
-                Err(Error::NoSpace | Error::Unsupported { .. }) => break,
+                Err(Error::NoSpace) => break,
                 Err(error) => panic!("{n} {m}: {error}"),
             }
         }
