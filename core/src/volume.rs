@@ -108,6 +108,8 @@ pub struct Volume {
     has_stale_counters: bool,
     /// A dirty log was replayed in memory: what the store writes never reaches the device.
     is_in_memory: bool,
+    /// The log is dirty still.
+    has_dirty_log: bool,
     /// What was done to a dirty log.
     recovered: Option<Report>,
     /// The time that changes are stamped with.
@@ -143,6 +145,7 @@ impl Volume {
             warnings,
             has_stale_counters,
             is_in_memory: log.is_in_memory(),
+            has_dirty_log: log.is_left_dirty(),
             recovered: log.into_report(),
             now: Timestamp::default(),
             files: Files::default(),
@@ -171,6 +174,12 @@ impl Volume {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Whether the log on the device is dirty: it was left alone, or replayed in memory only.
+    #[must_use]
+    pub fn has_dirty_log(&self) -> bool {
+        self.has_dirty_log
     }
 
     /// What was recovered from a dirty log when the volume was opened, for good or in memory.

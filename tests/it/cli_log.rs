@@ -7,7 +7,9 @@ use xfskit_tests::cli::Cli;
 use xfskit_tests::golden;
 use xfskit_tests::mutate::edit_superblock;
 
+const INCOMPAT: usize = 216;
 const LOG_INCOMPAT: usize = 220;
+const NEEDSREPAIR: u32 = 0x10;
 
 /// A folder with the image whose log is dirty.
 fn dirty(name: &str) -> Cli {
@@ -61,6 +63,70 @@ fn dump_counts_what_logprint_counts() {
     let said = String::from_utf8_lossy(&tool.stdout);
     let theirs = |start: &str| said.lines().filter(|line| line.starts_with(start)).count() as u64;
     assert_eq!(["LOG REC AT", "TRANS: tid", "BUF: cnt", "INO: cnt", "ICR: cnt"].map(theirs), counts);
+}
+
+/// What is damaged is told, and what stands behind it is shown all the same.
+#[test]
+fn dump_goes_on_behind_what_it_cannot_follow() {
+    let cli = dirty("log-damaged");
+    let places = |dump: &Value| -> Vec<String> {
+        let entries = dump["entries"].as_array().expect("entries").iter();
+        entries.filter(|entry| entry["type"] == "record").map(|entry| entry["lsn"].to_string()).collect()
+    };
+    let args = &["log", "disk.img", "--dump", "--json"];
+    let whole = places(&cli.json(args)[0]);
+    let mut image = golden::named("dirty-log").image();
+    let at = image.windows(8).position(|bytes| bytes == [0xfe, 0xed, 0xba, 0xbe, 0, 0, 0, 1]).expect("a log");
+    // Somewhere in a record that is far from both ends, where records may be missing.
+    let block: usize =
+        whole[17].trim_matches('"').split(':').nth(1).expect("a place").parse().expect("a number");
+    image[at + block * 512 + 700] ^= 1;
+    cli.write("disk.img", &image);
+    let damaged = &cli.json(args)[0];
+    assert_eq!(damaged["state"], "refused");
+    let mut expected = whole.clone();
+    expected.remove(17);
+    assert_eq!(places(damaged), expected);
+    assert_eq!(of_type(damaged, "lost"), 1);
+    let text = cli.text(&["log", "disk.img", "--dump"]);
+    assert!(text.contains(&format!("cannot follow block {block} +")), "{text}");
+}
+
+/// A record stays until another one is written over it.
+#[test]
+fn dump_shows_what_a_clean_log_still_holds() {
+    let cli = dirty("log-all");
+    let args = &["log", "disk.img", "--dump", "--all", "--json"];
+    let records = |dump: &Value, needed: bool| {
+        let entries = dump["entries"].as_array().expect("entries").iter();
+        entries.filter(|entry| entry["type"] == "record" && entry["needed"] == needed).count()
+    };
+    let before = &cli.json(args)[0];
+    // What mkfs left stands before the tail.
+    assert_eq!((records(before, true), records(before, false)), (30, 1));
+    cli.ok(&["recover", "disk.img"]);
+    let after = &cli.json(args)[0];
+    assert_eq!(after["state"], "clean");
+    assert!(records(after, true) == 0 && records(after, false) > 31, "{}", records(after, false));
+    assert!(of_type(after, "transaction") > 14);
+    assert_eq!(of_type(after, "lost"), 0);
+    assert!(cli.text(&["log", "disk.img", "--dump", "--all"]).contains("\nold record 1:2, "));
+    assert!(cli.fails(2, &["log", "disk.img", "--all"]).contains("--dump"));
+}
+
+/// A volume that needs repair is left alone, log and all.
+#[test]
+fn volume_that_needs_repair_is_not_recovered() {
+    let cli = Cli::new("log-needsrepair");
+    let mut image = golden::named("dirty-log").image();
+    edit_superblock(&mut image, INCOMPAT, |bits| bits | NEEDSREPAIR);
+    cli.write("disk.img", &image);
+    for args in [&["recover", "disk.img"][..], &["recover", "--dry-run", "disk.img"]] {
+        let said = cli.fails(1, args);
+        assert!(said.contains("NEEDSREPAIR"), "{said}");
+    }
+    assert_eq!(cli.json(&["info", "disk.img", "--json"])[0]["log"]["state"], "dirty");
+    assert!(cli.read("disk.img") == image);
 }
 
 /// Whatever only reads shows the volume as it is after recovery, says so in one line, and leaves the image alone.

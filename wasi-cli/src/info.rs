@@ -137,10 +137,7 @@ fn log_state(image: &Image) -> (&'static str, Option<u64>) {
     if let Some(report) = volume.recovered() {
         return ("dirty", Some(report.replayed.checkpoints));
     }
-    if volume.read_only_reason().is_some_and(|reason| reason.starts_with("dirty log")) {
-        return ("dirty", None);
-    }
-    ("clean", None)
+    (if volume.has_dirty_log() { "dirty" } else { "clean" }, None)
 }
 
 fn json(image: &Image, statfs: &StatFs) -> JsonInfo {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use xfskit::device::FileDevice;
 use xfskit::units::Lsn;
-use xfskit::volume::log::{LogReport, State, look};
+use xfskit::volume::log::{Extent, LogReport, State, look};
 
 use crate::address::{Address, show_path};
 use crate::failure::Failure;
@@ -21,7 +21,9 @@ Places in the log are CYCLE:BLOCK, with blocks of 512 bytes from its start.
 Nothing is replayed, and nothing is changed.
 
 With --dump, records between tail and head follow, each with the transactions
-that are committed in it, each of these with its items.
+that are committed in it, each of these with its items. With --all as well,
+also what lies before the tail, which is in place already: an old record stays
+until a new one is written over it, in a clean log too.
 
 Example:
   xfskit log disk.img --dump";
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     /// List records, transactions and their items
     #[arg(long)]
     dump: bool,
+    /// With --dump, show everything that the log still holds
+    #[arg(long, requires = "dump")]
+    all: bool,
 }
 
 /// A place in the log.
@@ -68,13 +73,13 @@ struct JsonLog<'r> {
 
 /// Carries it out.
 pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
-    let name = show_path(&args.image);
-    let (mut device, report) = open(&args.image)?;
+    let (name, mut device, report) = open(&args.image)?;
+    let extent = if args.all { Extent::All } else { Extent::Needed };
     let mut out = Output::new();
     if session.json {
         let json = json(&name, &report);
         if args.dump {
-            return dump::json(&mut device, &name, &json, out);
+            return dump::json(&mut device, &name, &json, extent, out);
         }
         out.json(&json)?;
     } else {
@@ -82,17 +87,18 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
             out.line(line)?;
         }
         if args.dump {
-            return dump::text(&mut device, &name, out);
+            return dump::text(&mut device, &name, extent, out);
         }
     }
     out.finish()
 }
 
-/// Looks at the log of an image.
-pub(crate) fn open(path: &Path) -> Result<(FileDevice, LogReport), Failure> {
+/// Looks at the log of an image; its name, its device and what was found.
+pub(crate) fn open(path: &Path) -> Result<(String, FileDevice, LogReport), Failure> {
+    let name = show_path(path);
     let mut device = device(path, Access::Read)?;
-    let report = look(&mut device).map_err(|error| cannot_open(&show_path(path), error))?;
-    Ok((device, report))
+    let report = look(&mut device).map_err(|error| cannot_open(&name, error))?;
+    Ok((name, device, report))
 }
 
 fn lines(name: &str, report: &LogReport) -> Vec<String> {

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use xfskit::volume::Report;
 use xfskit::volume::log::State;
 
-use crate::address::{Address, show_path};
+use crate::address::Address;
 use crate::failure::Failure;
 use crate::image::{Access, Image};
 use crate::log::open;
@@ -49,14 +49,13 @@ struct JsonRecovery<'r> {
 
 /// Carries it out.
 pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
-    let name = show_path(&args.image);
+    let (name, device, log) = open(&args.image)?;
+    // It holds a lock.
+    drop(device);
     if session.read_only && !args.dry_run {
         let why = "--read-only was given; --dry-run says what would be done";
         return Err(Failure::new(name, "cannot recover", why));
     }
-    let (device, log) = open(&args.image)?;
-    // It holds a lock.
-    drop(device);
     match log.state {
         State::Clean => return nothing_to_do(&name, args.dry_run, session),
         State::Refused(reason) => return Err(Failure::new(name, "cannot recover", reason)),

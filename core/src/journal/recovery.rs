@@ -25,7 +25,8 @@ mod ring;
 mod stale;
 
 pub use dump::{
-    BufferEntry, CreateEntry, Entry, InodeEntry, ItemEntry, RecordEntry, TransactionEntry, dump, ends,
+    BufferEntry, CreateEntry, Entry, Extent, InodeEntry, ItemEntry, LostEntry, RecordEntry, TransactionEntry,
+    dump, ends,
 };
 pub use intent::{AttrWork, Intent, Work, attr_op};
 pub use replay::{Piece, Replayed};

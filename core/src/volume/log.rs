@@ -6,8 +6,8 @@
 use core::ops::ControlFlow;
 
 pub use crate::journal::recovery::{
-    BufferEntry, CreateEntry, Entry, InodeEntry, Intent, ItemEntry, RecordEntry, TransactionEntry, Work,
-    attr_op,
+    BufferEntry, CreateEntry, Entry, Extent, InodeEntry, Intent, ItemEntry, LostEntry, RecordEntry,
+    TransactionEntry, Work, attr_op,
 };
 
 use alloc::vec::Vec;
@@ -85,14 +85,18 @@ pub fn look(device: &mut dyn BlockDevice) -> Result<LogReport> {
     }
 }
 
-/// Hands everything that is to be replayed to `visit`, until that breaks off: records, the transactions that are committed
-/// in each, the items of each transaction.
+/// Hands what is in the log to `visit`, until that breaks off: records, the transactions that are committed in each, the
+/// items of each transaction. What can't be followed is an entry too.
 ///
 /// # Errors
-/// Those of [`look`]; corruption, and what is not supported, where the log cannot be followed any further.
-pub fn dump(device: &mut dyn BlockDevice, visit: &mut dyn FnMut(Entry<'_>) -> ControlFlow<()>) -> Result<()> {
+/// Those of [`look`]; corruption where only what is [needed](Extent::Needed) is asked for and the ends can't be found.
+pub fn dump(
+    device: &mut dyn BlockDevice,
+    extent: Extent,
+    visit: &mut dyn FnMut(Entry<'_>) -> ControlFlow<()>,
+) -> Result<()> {
     let (geometry, _) = read_superblock(device)?;
-    journal::dump(device, &geometry, visit)
+    journal::dump(device, &geometry, extent, visit)
 }
 
 impl LogReport {

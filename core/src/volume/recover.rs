@@ -67,6 +67,7 @@ pub(super) fn open(mut device: Box<dyn BlockDevice>, options: &OpenOptions) -> R
         }
     };
     if geometry.incompat.contains(Incompat::NEEDSREPAIR) {
+        let reason = format!("{reason}, and the volume needs repair first (NEEDSREPAIR)");
         return Ok(Opened { store, log: LogOutcome::LeftAlone(reason) });
     }
     let mut device = store.into_device();
@@ -143,6 +144,11 @@ impl LogOutcome {
     /// Whether the volume in memory is not the one on the device.
     pub(super) fn is_in_memory(&self) -> bool {
         matches!(self, Self::InMemory(_) | Self::Unfinished { in_memory: true, .. })
+    }
+
+    /// Whether the log on the device is as dirty as it was.
+    pub(super) fn is_left_dirty(&self) -> bool {
+        !matches!(self, Self::Clean | Self::Replayed(_))
     }
 
     /// What was recovered.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use xfskit::device::FileDevice;
 use xfskit::format::log_item::{MapExtent, PhysicalExtent};
 use xfskit::volume::log::{
-    BufferEntry, Entry, InodeEntry, Intent, ItemEntry, RecordEntry, Work, attr_op, dump,
+    BufferEntry, Entry, Extent, InodeEntry, Intent, ItemEntry, RecordEntry, Work, attr_op, dump,
 };
 
 use super::{JsonLog, place_of};
@@ -17,7 +17,7 @@ use crate::output::Output;
 /// Any entry of a dump; what does not apply is left out.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct JsonEntry {
-    /// `record`, `transaction`, or the type of an item.
+    /// `record`, `transaction`, `lost`, or the type of an item.
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -64,11 +64,24 @@ pub(super) struct JsonEntry {
     /// What an intent wants done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     work: Vec<String>,
+    /// Whether a record is to be replayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block_bb: Option<u32>,
+    /// Why something can't be followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// Appends the dump as lines.
-pub(super) fn text(device: &mut FileDevice, image: &str, mut out: Output) -> Result<(), Failure> {
-    let dumped = visit_all(device, image, &mut |entry| out.line(line(entry)));
+pub(super) fn text(
+    device: &mut FileDevice,
+    image: &str,
+    extent: Extent,
+    mut out: Output,
+) -> Result<(), Failure> {
+    let dumped = visit_all(device, image, extent, &mut |entry| out.line(line(entry)));
     out.finish()?;
     dumped
 }
@@ -78,13 +91,14 @@ pub(super) fn json(
     device: &mut FileDevice,
     image: &str,
     report: &JsonLog<'_>,
+    extent: Extent,
     mut out: Output,
 ) -> Result<(), Failure> {
     let report = to_json(report)?;
     out.bytes(report.strip_suffix('}').unwrap_or(&report).as_bytes())?;
     out.bytes(b",\"entries\":[")?;
     let mut is_first = true;
-    let dumped = visit_all(device, image, &mut |entry| {
+    let dumped = visit_all(device, image, extent, &mut |entry| {
         out.bytes(if is_first { b"\n" } else { b",\n" })?;
         is_first = false;
         out.bytes(to_json(&JsonEntry::of(entry))?.as_bytes())
@@ -102,10 +116,11 @@ fn to_json(value: &impl Serialize) -> Result<String, Failure> {
 fn visit_all(
     device: &mut FileDevice,
     image: &str,
+    extent: Extent,
     show: &mut dyn FnMut(&Entry<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut shown = Ok(());
-    let dumped = dump(device, &mut |entry| {
+    let dumped = dump(device, extent, &mut |entry| {
         shown = show(&entry);
         if shown.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
@@ -117,8 +132,9 @@ fn line(entry: &Entry<'_>) -> String {
     match entry {
         Entry::Record(record) => {
             let (lsn, tail) = (place_of(record.lsn), place_of(record.tail));
+            let old = if record.is_needed { "" } else { "old " };
             format!(
-                "record {lsn}, tail {tail}, {} blocks, {} bytes of at most {}, {} ops, crc {}",
+                "{old}record {lsn}, tail {tail}, {} blocks, {} bytes of at most {}, {} ops, crc {}",
                 record.len_bb,
                 record.payload_bytes,
                 record.limit_bytes,
@@ -130,11 +146,15 @@ fn line(entry: &Entry<'_>) -> String {
             format!("  transaction {}, {} regions", place_of(transaction.lsn), transaction.regions)
         }
         Entry::Item(item) => format!("    {}", item_line(item)),
+        Entry::Lost(lost) if lost.len_bb == 0 => format!("  cannot follow: {}", lost.reason),
+        Entry::Lost(lost) => {
+            format!("cannot follow block {} +{}: {}", lost.block_bb, lost.len_bb, lost.reason)
+        }
         _ => String::new(),
     }
 }
 
-/// What became of its checksum: one that does not fit ends the dump.
+/// What became of its checksum. A record whose checksum does not fit is shown as lost.
 fn crc(record: &RecordEntry) -> &'static str {
     if record.has_crc { "ok" } else { "none" }
 }
@@ -244,6 +264,7 @@ impl JsonEntry {
                 limit_bytes: Some(record.limit_bytes),
                 operations: Some(record.operations),
                 crc: Some(crc(record)),
+                needed: Some(record.is_needed),
                 ..Self::default()
             },
             Entry::Transaction(transaction) => Self {
@@ -253,6 +274,13 @@ impl JsonEntry {
                 ..Self::default()
             },
             Entry::Item(item) => Self::item(item),
+            Entry::Lost(lost) => Self {
+                kind: "lost",
+                block_bb: Some(lost.block_bb),
+                len_bb: Some(lost.len_bb),
+                reason: Some(lost.reason.to_string()),
+                ..Self::default()
+            },
             _ => Self::default(),
         }
     }

@@ -1,136 +1,35 @@
 //! The log as it is shown to people: its records, and what each transaction carries.
 //!
-//! Nothing is changed. Everything is read and bounded as it is for replay, so what cannot be replayed ends the dump with the
-//! reason for which it would be refused.
+//! Nothing is changed. Everything is read and bounded as it is for replay. What can't be followed is told with the reason
+//! for which replay would refuse it, and the dump goes on at the next record.
 //!
 //! Source: "Journaling Log".
+
+mod entries;
+
+pub use entries::{
+    BufferEntry, CreateEntry, Entry, InodeEntry, ItemEntry, LostEntry, RecordEntry, TransactionEntry,
+};
 
 use core::ops::ControlFlow;
 
 use super::checkpoint::{Assembler, Checkpoint};
-use super::ends::find;
-use super::intent::Intent;
-use super::item::{BufferItem, InodeItem, Item, items};
-use super::record::{Record, Records};
+use super::ends::{Ends, find};
+use super::item::items;
+use super::record::{self, Record, header_in};
 use super::ring::Ring;
 use crate::device::BlockDevice;
-use crate::error::Result;
-use crate::format::log_item::{Icreate, inode_fields, item_type};
+use crate::error::{Error, Result};
 use crate::geometry::Geometry;
-use crate::units::{AgBlock, AgNumber, Daddr, Ino, Lsn};
+use crate::units::Lsn;
 
-/// Something in the log, in its order: a record is followed by the transactions that are committed in it, a transaction
-/// by its items.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Entry<'c> {
-    /// A record.
-    Record(RecordEntry),
-    /// A committed transaction.
-    Transaction(TransactionEntry),
-    /// An item of the transaction before.
-    Item(ItemEntry<'c>),
-}
-
-/// A record.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct RecordEntry {
-    /// Its LSN.
-    pub lsn: Lsn,
-    /// The oldest record that was needed when it was written.
-    pub tail: Lsn,
-    /// Basic blocks that it takes, headers included.
-    pub len_bb: u32,
-    /// Bytes of its operations, padding included.
-    pub payload_bytes: u32,
-    /// Bytes that a record of its writer can have at most.
-    pub limit_bytes: u32,
-    /// Operations in it.
-    pub operations: u32,
-    /// Whether it has a checksum, which then fits.
-    pub has_crc: bool,
-}
-
-/// A committed transaction.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct TransactionEntry {
-    /// LSN of the record that it starts in.
-    pub lsn: Lsn,
-    /// Regions of all its items.
-    pub regions: usize,
-}
-
-/// An item.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ItemEntry<'c> {
-    /// Changes of a block of metadata.
-    Buffer(BufferEntry),
-    /// Changes of an inode.
-    Inode(InodeEntry),
-    /// A fresh chunk of inodes.
-    Create(CreateEntry),
-    /// Something to do.
-    Intent(&'c Intent),
-    /// The intent of a type with this id was carried out.
-    Done {
-        /// Type of the intent's item.
-        intent: u16,
-        /// Id of the intent.
-        id: u64,
-    },
-    /// Changes of a dquot.
-    Dquot,
-    /// Quota was turned off.
-    QuotaOff,
-}
-
-/// Changes of a block of metadata.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct BufferEntry {
-    /// Where it lies.
-    pub daddr: Daddr,
-    /// Its length in basic blocks.
-    pub len_bb: u16,
-    /// Name of what it holds.
-    pub content: &'static str,
-    /// Chunks of 128 bytes that changed.
-    pub chunks: usize,
-    /// It was freed: earlier changes are void.
-    pub is_cancelled: bool,
-    /// Only the links of unlinked inodes in it are meant.
-    pub is_inode_links: bool,
-}
-
-/// Changes of an inode.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct InodeEntry {
-    /// Its number.
-    pub ino: Ino,
-    /// Which parts are carried, bits of [`inode_fields`].
-    pub fields: u32,
-    /// Bytes of the data fork that are carried.
-    pub data_bytes: u16,
-    /// Bytes of the attribute fork that are carried.
-    pub attr_bytes: u16,
-}
-
-/// A fresh chunk of inodes.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct CreateEntry {
-    /// Its AG.
-    pub ag: AgNumber,
-    /// First block in the AG.
-    pub agblock: AgBlock,
-    /// Length in fsblocks.
-    pub len_fsblocks: u32,
-    /// Inodes in it.
-    pub count: u32,
+/// What a dump shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What lies between the ends of the log, and is to be replayed.
+    Needed,
+    /// Everything that can be found, from the oldest record on: what lies before the tail is in place already.
+    All,
 }
 
 /// Both ends of the log, whatever lies between: the oldest record that is needed, and where the next one goes.
@@ -143,36 +42,157 @@ pub fn ends(device: &mut dyn BlockDevice, geometry: &Geometry) -> Result<(Lsn, L
     Ok((ends.tail, ends.head))
 }
 
-/// Hands everything between the ends of the log to `visit`, until that breaks off.
+/// Hands what is in the log to `visit`, until that breaks off.
 ///
 /// # Errors
-/// Those of [`plan`](super::plan), when what was visited so far is all that can be understood.
+/// Those of finding the ends of the log, where only what is needed is asked for; those of the device.
 pub fn dump(
     device: &mut dyn BlockDevice,
     geometry: &Geometry,
-    visit: &mut dyn FnMut(Entry<'_>) -> ControlFlow<()>,
+    extent: Extent,
+    visit: &mut Visitor<'_>,
 ) -> Result<()> {
     let mut ring = Ring::new(device, geometry)?;
-    let ends = find(&mut ring)?;
+    let ends = match find(&mut ring) {
+        Ok(ends) => Some(ends),
+        Err(Error::Device(error)) => return Err(error.into()),
+        Err(error) if extent == Extent::Needed => return Err(error),
+        Err(_) => None,
+    };
+    let mut walk = Walk::new(&ring, ends, extent);
     let mut assembler = Assembler::default();
-    let mut records = Records::between(&ring, ends.tail, ends.head);
-    while let Some(record) = records.next(&mut ring)? {
-        if visit(Entry::Record(RecordEntry::of(&record))).is_break() {
-            return Ok(());
-        }
-        for checkpoint in assembler.take(&ring, &record)? {
-            if dump_transaction(&checkpoint, geometry, visit)?.is_break() {
-                return Ok(());
+    while let Some(found) = walk.next(&mut ring)? {
+        let flow = match found {
+            Ok(record) => dump_record(&ring, &record, ends, &mut assembler, geometry, visit)?,
+            Err(lost) => {
+                // What was begun before is not whole any more.
+                assembler = Assembler::default();
+                visit(Entry::Lost(lost))
             }
+        };
+        if flow.is_break() {
+            break;
         }
     }
     Ok(())
 }
 
+/// Who is shown the entries.
+type Visitor<'v> = dyn FnMut(Entry<'_>) -> ControlFlow<()> + 'v;
+
+/// The records of a stretch of the log, and what is between them.
+struct Walk {
+    at: u32,
+    left_bb: u32,
+    head: Option<Lsn>,
+    /// Blocks that no record starts in are no loss: they were never written, or written over.
+    is_lenient: bool,
+}
+
+impl Walk {
+    fn new(ring: &Ring<'_>, ends: Option<Ends>, extent: Extent) -> Self {
+        let head = ends.map(|ends| ends.head);
+        let all = Self {
+            at: head.map_or(0, Lsn::block_bb) % ring.len_bb(),
+            left_bb: ring.len_bb(),
+            head,
+            is_lenient: true,
+        };
+        match (extent, ends) {
+            (Extent::Needed, Some(ends)) => {
+                let (tail, head) = (ends.tail, ends.head);
+                let is_whole = tail.cycle() != head.cycle() && tail.block_bb() == head.block_bb();
+                let left_bb =
+                    if is_whole { ring.len_bb() } else { ring.distance(tail.block_bb(), head.block_bb()) };
+                Self { at: tail.block_bb(), left_bb, is_lenient: false, ..all }
+            }
+            _ => all,
+        }
+    }
+
+    fn step(&mut self, ring: &Ring<'_>, count_bb: u32) {
+        self.at = ring.forward(self.at, count_bb);
+        self.left_bb -= count_bb;
+    }
+
+    /// The next record, or what stands in its place.
+    fn next(&mut self, ring: &mut Ring<'_>) -> Result<Option<Result<Record, LostEntry>>> {
+        while self.left_bb > 0 {
+            let is_start = self.starts_record(ring)?;
+            if self.is_lenient && !is_start {
+                self.step(ring, 1);
+                continue;
+            }
+            let reason = match record::read_ahead(ring, self.at) {
+                Ok(record) if record.len_bb() <= self.left_bb => {
+                    self.step(ring, record.len_bb());
+                    return Ok(Some(Ok(record)));
+                }
+                Ok(record) => ring.broken(record.at, "record reaches beyond the head"),
+                Err(Error::Device(error)) => return Err(error.into()),
+                Err(error) => error,
+            };
+            let block_bb = self.at;
+            let before = self.left_bb;
+            self.step(ring, 1);
+            while self.left_bb > 0 && !self.starts_record(ring)? {
+                self.step(ring, 1);
+            }
+            return Ok(Some(Err(LostEntry { block_bb, len_bb: before - self.left_bb, reason })));
+        }
+        Ok(None)
+    }
+
+    /// Whether a record starts here that can belong to this log: of the last cycle, or of the one before.
+    fn starts_record(&self, ring: &mut Ring<'_>) -> Result<bool> {
+        let sector = ring.read_ahead(self.at, 1)?;
+        let Some(header) = header_in(&sector, self.at) else { return Ok(false) };
+        let cycle = header.cycle.get();
+        let is_near = |head: Lsn| cycle <= head.cycle() && cycle.saturating_add(2) >= head.cycle();
+        // What stands ahead of the head of a log that was mounted is empty.
+        Ok(header.len.get() > 0 && self.head.is_none_or(is_near))
+    }
+}
+
+fn dump_record(
+    ring: &Ring<'_>,
+    record: &Record,
+    ends: Option<Ends>,
+    assembler: &mut Assembler,
+    geometry: &Geometry,
+    visit: &mut Visitor<'_>,
+) -> Result<ControlFlow<()>> {
+    let lost = |reason| match reason {
+        Error::Device(error) => Err(Error::from(error)),
+        reason => Ok(Entry::Lost(LostEntry { block_bb: record.at, len_bb: 0, reason })),
+    };
+    let mut flow = visit(Entry::Record(RecordEntry::of(record, ends)));
+    if flow.is_break() {
+        return Ok(flow);
+    }
+    let checkpoints = match assembler.take(ring, record) {
+        Ok(checkpoints) => checkpoints,
+        Err(error) => {
+            *assembler = Assembler::default();
+            return Ok(visit(lost(error)?));
+        }
+    };
+    for checkpoint in checkpoints {
+        flow = match dump_transaction(&checkpoint, geometry, visit) {
+            Ok(flow) => flow,
+            Err(error) => visit(lost(error)?),
+        };
+        if flow.is_break() {
+            break;
+        }
+    }
+    Ok(flow)
+}
+
 fn dump_transaction(
     checkpoint: &Checkpoint,
     geometry: &Geometry,
-    visit: &mut dyn FnMut(Entry<'_>) -> ControlFlow<()>,
+    visit: &mut Visitor<'_>,
 ) -> Result<ControlFlow<()>> {
     let entry = TransactionEntry { lsn: checkpoint.lsn, regions: checkpoint.regions().count() };
     let mut flow = visit(Entry::Transaction(entry));
@@ -186,135 +206,4 @@ fn dump_transaction(
         }
     }
     Ok(flow)
-}
-
-impl RecordEntry {
-    fn of(record: &Record) -> Self {
-        Self {
-            lsn: record.lsn(),
-            tail: Lsn(record.header.tail_lsn.get()),
-            len_bb: record.len_bb(),
-            payload_bytes: record.header.len.get(),
-            limit_bytes: record.header.size.get(),
-            operations: record.header.num_logops.get(),
-            has_crc: record.header.crc != [0; 4],
-        }
-    }
-}
-
-impl<'c> ItemEntry<'c> {
-    fn of(item: &'c Item<'_>) -> Self {
-        match item {
-            Item::Buffer(item) => Self::Buffer(BufferEntry::of(item)),
-            Item::Inode(item) => Self::Inode(InodeEntry::of(item)),
-            Item::Create(item) => Self::Create(CreateEntry::of(item)),
-            Item::Intent(intent) => Self::Intent(intent),
-            Item::Done(intent, id) => Self::Done { intent: *intent, id: *id },
-            Item::Dquot => Self::Dquot,
-            Item::QuotaOff => Self::QuotaOff,
-        }
-    }
-
-    /// Name of its type.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Buffer(_) => "BUF",
-            Self::Inode(_) => "INODE",
-            Self::Create(_) => "ICREATE",
-            Self::Intent(intent) => intent.name(),
-            Self::Done { intent, .. } => match *intent {
-                item_type::EFI => "EFD",
-                item_type::RUI => "RUD",
-                item_type::CUI => "CUD",
-                item_type::BUI => "BUD",
-                item_type::ATTRI => "ATTRD",
-                _ => "XMD",
-            },
-            Self::Dquot => "DQUOT",
-            Self::QuotaOff => "QUOTAOFF",
-        }
-    }
-}
-
-/// Names of the content types of blocks, by number.
-const CONTENTS: [&str; 21] = [
-    "unknown",
-    "user dquots",
-    "project dquots",
-    "group dquots",
-    "btree",
-    "AGF",
-    "AGFL",
-    "AGI",
-    "inodes",
-    "symlink",
-    "dir block",
-    "dir data",
-    "dir free",
-    "dir leaf1",
-    "dir leafn",
-    "da node",
-    "attr leaf",
-    "attr remote",
-    "superblock",
-    "rtbitmap",
-    "rtsummary",
-];
-
-impl BufferEntry {
-    fn of(item: &BufferItem<'_>) -> Self {
-        Self {
-            daddr: item.daddr,
-            len_bb: item.len_bb,
-            content: CONTENTS.get(usize::from(item.content())).copied().unwrap_or("unknown"),
-            chunks: item.chunks().count(),
-            is_cancelled: item.is_cancel(),
-            is_inode_links: item.is_inode_buf(),
-        }
-    }
-}
-
-/// Names of the parts of an inode.
-const FIELDS: [(u32, &str); 10] = [
-    (inode_fields::CORE, "core"),
-    (inode_fields::DDATA, "ddata"),
-    (inode_fields::DEXT, "dext"),
-    (inode_fields::DBROOT, "dbroot"),
-    (inode_fields::DEV, "dev"),
-    (inode_fields::ADATA, "adata"),
-    (inode_fields::AEXT, "aext"),
-    (inode_fields::ABROOT, "abroot"),
-    (inode_fields::DOWNER, "downer"),
-    (inode_fields::AOWNER, "aowner"),
-];
-
-impl InodeEntry {
-    fn of(item: &InodeItem<'_>) -> Self {
-        let bytes =
-            |fork: Option<&[u8]>| fork.map_or(0, |fork| u16::try_from(fork.len()).unwrap_or(u16::MAX));
-        Self {
-            ino: Ino(item.format.ino.get()),
-            fields: item.format.fields.get(),
-            data_bytes: bytes(item.data),
-            attr_bytes: bytes(item.attr),
-        }
-    }
-
-    /// Names of the parts that are carried.
-    pub fn field_names(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let fields = self.fields;
-        FIELDS.iter().filter(move |(bit, _)| fields & bit != 0).map(|&(_, name)| name)
-    }
-}
-
-impl CreateEntry {
-    fn of(item: &Icreate) -> Self {
-        Self {
-            ag: AgNumber(item.ag.get()),
-            agblock: AgBlock(item.agbno.get()),
-            len_fsblocks: item.length.get(),
-            count: item.count.get(),
-        }
-    }
 }
