@@ -20,6 +20,7 @@ mod names;
 mod pipeline;
 mod reading;
 mod recovery;
+mod recovery_items;
 mod refusals;
 mod writing;
 mod xattrs;

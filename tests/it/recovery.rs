@@ -1,35 +1,32 @@
 //! A dirty log: what xfskit makes of it is what Linux makes of it.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use xfskit::Volume;
 use xfskit::device::{BlockDevice, FileDevice, MemoryDevice};
-use xfskit::volume::{Follow, OpenOptions};
+use xfskit::volume::OpenOptions;
 use xfskit_tests::extents::{fiemap, joined};
-use xfskit_tests::fresh::content;
 use xfskit_tests::golden;
 use xfskit_tests::log_cut;
 use xfskit_tests::options::{OptionSet, Written};
 use xfskit_tests::overlay::OverlayDevice;
 use xfskit_tests::referee::{Referee, Verdict, Xfsprogs, run, say};
-use xfskit_tests::rng::{Rng, pattern};
+use xfskit_tests::rng::Rng;
 use xfskit_tests::session::findings;
 use xfskit_tests::temp::TempDir;
 use xfskit_tests::tree::{self, Tree};
 use xfskit_tests::turmoil::{self, Turmoil};
 
-fn open(image: &Path, options: &OpenOptions) -> Volume {
+pub(crate) fn open(image: &Path, options: &OpenOptions) -> Volume {
     let file = File::options().read(true).write(true).open(image).expect("open the image");
     let device = FileDevice::new(file, false).expect("length of the image");
     Volume::open(Box::new(device), options).expect("open the volume")
 }
 
-fn read_only() -> OpenOptions {
+pub(crate) fn read_only() -> OpenOptions {
     let mut options = OpenOptions::default();
     options.read_only = true;
     options
@@ -126,7 +123,7 @@ fn damaged_logs_are_replayed_or_left_alone() {
 
 /// What is wrong with a recovered volume. An attribute that was being written when the kernel was stopped stays incomplete
 /// in Linux too.
-fn problems(volume: &mut Volume) -> Vec<String> {
+pub(crate) fn problems(volume: &mut Volume) -> Vec<String> {
     findings(volume).into_iter().filter(|line| !line.contains("left incomplete")).collect()
 }
 
@@ -179,7 +176,7 @@ impl View {
 }
 
 /// One dirty image: Linux recovers a copy, xfskit another, in memory and for good.
-fn compare(referee: &Referee, set: &OptionSet, image: &Path, what: &str) {
+pub(crate) fn compare(referee: &Referee, set: &OptionSet, image: &Path, what: &str) {
     let (theirs, ours) = (copy(image, "theirs.img"), copy(image, "ours.img"));
     if let Err(said) = referee.recover(&theirs) {
         say(&format!("{what}: skipped, Linux does not recover this: {}", said.trim()));
@@ -256,8 +253,7 @@ fn cuts(name: &str) {
     referee.mkfs(set, &image);
     let turmoil = Turmoil {
         workers: 3,
-        operations: 600,
-        milliseconds: 800,
+        operations: 900,
         syncs: true,
         large_attributes: false,
         flush_log: true,
@@ -266,6 +262,10 @@ fn cuts(name: &str) {
     turmoil::run(referee.mount(&image), &turmoil, seed);
     let geometry = open(&image, &read_only()).geometry().clone();
     let mut by_kind = log_cut::cuts_by_intent(&image, &geometry);
+    if by_kind.is_empty() {
+        say("the log went round, so there is nothing to cut");
+        return;
+    }
     // One state after the other, each with another kind of intent among what is open; some with nothing open.
     for round in 0..rounds(4) {
         let index = round as usize % by_kind.len();
@@ -297,59 +297,8 @@ fn cut_blocks_1k_dirs_64k() {
     cuts("blocks_1k_dirs_64k");
 }
 
-/// An exchange of two files that was promised happens as a whole, wherever the log ends. (Linux 6.18 gives up blocks that
-/// lie behind the size that it has got to, so it is no judge of this.)
-#[test]
-fn an_exchange_that_was_begun_is_finished() {
-    let Some(referee) = Referee::find() else { return };
-    if !referee.has(Xfsprogs::V7_2) {
-        return;
-    }
-    let temp = TempDir::new("exchange");
-    let (image, state) = (temp.join("a.img"), temp.join("state.img"));
-    referee.mkfs(OptionSet::named("default_new"), &image);
-    let mount = referee.mount(&image);
-    let (one, two) = (mount.path().join("one"), mount.path().join("two"));
-    // Blocks of both by turns, the one file longer than the other: every block is an extent of its own.
-    let files = [&one, &two].map(|path| File::create(path).expect("create"));
-    for block in 0..1200 {
-        for (file, (seed, len)) in files.iter().zip([(1, 1200), (2, 800)]) {
-            if block < len {
-                file.write_all_at(&pattern(seed, block * 4096, 4096), block * 4096).expect("write");
-                file.sync_data().expect("fsync");
-            }
-        }
-    }
-    drop(files);
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| turmoil::sync_on(mount.path(), &stop));
-        let xfs_io = &mut referee.xfsprogs(Xfsprogs::V7_2, "xfs_io");
-        run(xfs_io.args(["-c", &format!("exchangerange {}", two.display())]).arg(&one));
-        stop.store(true, Ordering::Relaxed);
-    });
-    mount.shut_down(true);
-    let geometry = open(&image, &read_only()).geometry().clone();
-    let cuts = log_cut::cuts_by_intent(&image, &geometry);
-    let begun = cuts.get(&0x1248).cloned().unwrap_or_default();
-    say(&format!("{} states with an exchange that was begun", begun.len()));
-    for block in begun {
-        run(Command::new("cp").arg("--sparse=always").arg(&image).arg(&state));
-        log_cut::cut(&state, &geometry, block);
-        let mut volume = open(&state, &OpenOptions::default());
-        assert_eq!(volume.read_only_reason(), None, "{:?}", volume.warnings());
-        for (path, seed, len) in [(b"/one", 2, 800 * 4096), (b"/two", 1, 1200 * 4096)] {
-            let ino = volume.resolve(path, Follow::No).expect("resolve");
-            assert!(content(&mut volume, ino) == pattern(seed, 0, len), "cut at {block}");
-        }
-        assert_eq!(problems(&mut volume), Vec::<String>::new(), "cut at {block}");
-        drop(volume.close().expect("close"));
-        referee.repair_n(&state);
-    }
-}
-
 /// How many states a test looks at: `XFSKIT_ROUNDS`, or else a few.
-fn rounds(default: u64) -> u64 {
+pub(crate) fn rounds(default: u64) -> u64 {
     std::env::var("XFSKIT_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
@@ -365,8 +314,7 @@ fn crash(set: &OptionSet) {
         referee.mkfs(set, &image);
         let turmoil = Turmoil {
             workers: 1 + (round + seed) % 3,
-            operations: 600,
-            milliseconds: 200 + 300 * (round % 5),
+            operations: 150 + 200 * (round % 4),
             syncs: round % 2 == 0,
             large_attributes: true,
             flush_log: round % 3 != 2,

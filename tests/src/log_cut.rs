@@ -29,13 +29,18 @@ pub fn log_of(image: &Path, geometry: &Geometry) -> Vec<u8> {
     log
 }
 
-/// First basic blocks of all records of the first round.
+/// First basic blocks of all records of the first round; none when there was a second one, since its records stand where
+/// those of the first one stood.
 pub fn records(log: &[u8]) -> Vec<usize> {
     let word = |sector: &[u8], at: usize| {
         let mut bytes = [0; 4];
         bytes.copy_from_slice(&sector[at..at + 4]);
         u32::from_be_bytes(bytes)
     };
+    let cycle = if log[..4] == MAGIC { word(log, 4) } else { word(log, 0) };
+    if cycle > 1 {
+        return Vec::new();
+    }
     let sectors = log.chunks_exact(BB).enumerate();
     let is_record = |at: usize, sector: &[u8]| {
         sector[..4] == MAGIC
@@ -55,7 +60,8 @@ pub fn cut(image: &Path, geometry: &Geometry, block: usize) {
     file.write_all_at(&zeros, start + from as u64).expect("write the log");
 }
 
-/// Where the log of an image can be cut, by the kinds of intents that are open then; 0 stands for none.
+/// Where the log of an image can be cut, by the kinds of intents that are open then; 0 stands for none. Of cuts in the same
+/// checkpoint one is enough.
 pub fn cuts_by_intent(image: &Path, geometry: &Geometry) -> BTreeMap<u16, Vec<usize>> {
     let log = log_of(image, geometry);
     let (start, _) = place(geometry);
@@ -64,12 +70,16 @@ pub fn cuts_by_intent(image: &Path, geometry: &Geometry) -> BTreeMap<u16, Vec<us
     let mut device = OverlayDevice::new(Box::new(base));
     let mut found: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
     let mut end = log.len();
+    let mut checkpoints = None;
     // From the end on, so that each cut is one more of the same log.
     for block in records(&log).into_iter().skip(1).rev() {
         let from = block * BB;
         device.write_at(start + from as u64, &vec![0; end - from]).expect("in memory");
         end = from;
         let Ok(plan) = plan(&mut device, geometry) else { continue };
+        if checkpoints.replace(plan.counts().checkpoints) == Some(plan.counts().checkpoints) {
+            continue;
+        }
         if plan.intents().is_empty() {
             found.entry(0).or_default().push(block);
         }

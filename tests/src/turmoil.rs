@@ -3,10 +3,13 @@
 //! Each worker has a folder and a seed of its own. What they do to one another through the volume depends on the machine,
 //! so a state can't be made again from its seed; the image of a failed test is what to keep.
 
+pub mod links;
+
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 
 use rustix::fs::{
     FallocateFlags, XattrFlags, copy_file_range, fallocate, ioctl_ficlone, removexattr, setxattr,
@@ -20,10 +23,8 @@ use crate::rng::{Rng, pattern};
 pub struct Turmoil {
     /// Workers at the same time.
     pub workers: u64,
-    /// Operations of each, at most.
+    /// Operations of all of them together after which the kernel is stopped.
     pub operations: u64,
-    /// Milliseconds after which the kernel is stopped, unless all is done before.
-    pub milliseconds: u64,
     /// Whether somebody syncs all the time, so that checkpoints are cut in the middle of chains.
     pub syncs: bool,
     /// Whether the log is flushed when the kernel is stopped.
@@ -37,31 +38,32 @@ pub struct Turmoil {
 /// Works on the volume, stops the kernel and unmounts: the log is dirty.
 pub fn run(mount: Mount, turmoil: &Turmoil, seed: u64) {
     let stop = AtomicBool::new(false);
+    let (done, steps) = mpsc::channel();
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for index in 0..turmoil.workers {
             let root = mount.path().join(format!("worker-{index}"));
-            let stop = &stop;
+            let (stop, done) = (&stop, done.clone());
             workers.push(scope.spawn(move || {
                 let _ = std::fs::create_dir_all(&root);
                 let rng = Rng::new(seed.wrapping_mul(31).wrapping_add(index));
                 let attribute_bytes: &[usize] =
                     if turmoil.large_attributes { &[5, 40, 300, 3000, 20_000] } else { &[5, 40, 300] };
                 let (block, orphans) = (turmoil.block_bytes, Vec::new());
-                Worker { root, rng, serial: 0, block, attribute_bytes, orphans }
-                    .work(turmoil.operations, stop)
+                Worker { root, rng, serial: 0, block, attribute_bytes, orphans }.work(
+                    turmoil.operations,
+                    &done,
+                    stop,
+                )
             }));
         }
         if turmoil.syncs {
             let (path, stop) = (mount.path(), &stop);
             scope.spawn(move || sync_on(path, stop));
         }
-        let start = std::time::Instant::now();
-        while start.elapsed().as_millis() < u128::from(turmoil.milliseconds)
-            && workers.iter().any(|worker| !worker.is_finished())
-        {
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
+        // By count and not by time, so that a fast machine writes no more of a log than a slow one.
+        drop(done);
+        steps.iter().take(turmoil.operations as usize).for_each(drop);
         // What workers hold open is closed only now: orphans of a crash.
         mount.stop(turmoil.flush_log);
         stop.store(true, Ordering::Relaxed);
@@ -94,13 +96,14 @@ struct Worker {
 
 impl Worker {
     /// Works until it is done or told to stop; returns what is still open.
-    fn work(mut self, operations: u64, stop: &AtomicBool) -> Vec<File> {
+    fn work(mut self, operations: u64, done: &mpsc::Sender<()>, stop: &AtomicBool) -> Vec<File> {
         for _ in 0..operations {
             // Errors are those of a full or a stopped volume.
             if stop.load(Ordering::Relaxed) {
                 break;
             }
             let _ = self.step();
+            let _ = done.send(());
         }
         self.orphans
     }
