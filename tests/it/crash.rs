@@ -2,7 +2,9 @@
 
 use xfskit_tests::crash::campaign::Played;
 use xfskit_tests::crash::failing::Failing;
+use xfskit_tests::crash::image::Disk;
 use xfskit_tests::crash::scenarios::{SCENARIOS, Scenario};
+use xfskit_tests::crash::trial::{crash_recovery_everywhere, open};
 use xfskit_tests::referee::say;
 use xfskit_tests::rng::Rng;
 
@@ -57,6 +59,31 @@ fn data_is_durable_before_the_checkpoint_that_shows_it() {
 #[test]
 fn freed_blocks_stay_busy_until_their_freeing_is_durable() {
     subsets("busy");
+}
+
+/// What was replayed is durable before recovery writes a record of its own, which names a later tail: for the inodes that
+/// it frees, here those of files whose removal takes several transactions.
+#[test]
+fn what_was_replayed_is_durable_before_the_tail_moves() {
+    let scenario = Scenario::named("fragments").expect("a scenario");
+    let (mut recoveries, mut states) = (0, 0);
+    for seed in 0..scenario.shapes.len() as u64 {
+        let played = Played::new(scenario, seed);
+        let moments = played.recording.quiet_moments();
+        let disks =
+            moments.iter().rev().map(|&at| played.recording.build(&played.recording.state(seed, at as u64)));
+        let has_orphans = |disk: &Disk| {
+            let volume = open(disk.clone()).unwrap_or_else(|text| panic!("{text}"));
+            volume.recovered().is_some_and(|report| report.unlinked > 0)
+        };
+        for disk in disks.filter(has_orphans).take(3) {
+            states +=
+                crash_recovery_everywhere(&disk, 8).unwrap_or_else(|text| panic!("seed {seed}: {text}"));
+            recoveries += 1;
+        }
+    }
+    assert!(recoveries > 0, "no recovery with an inode to free");
+    say(&format!("{states} states of {recoveries} recoveries"));
 }
 
 /// One call of the device after the other fails, once and for good.

@@ -8,9 +8,11 @@ use xfskit::volume::OpenOptions;
 use xfskit_tests::crash::campaign::Played;
 use xfskit_tests::crash::image::Image;
 use xfskit_tests::crash::record::Recorder;
-use xfskit_tests::crash::scenarios::SCENARIOS;
+use xfskit_tests::crash::scenarios::{LARGE_BLOCKS, SCENARIOS};
+use xfskit_tests::crash::states::CrashState;
 use xfskit_tests::crash::trial::open;
 use xfskit_tests::crash::verdict::View;
+use xfskit_tests::ops::{Bytes, Op};
 use xfskit_tests::referee::{Referee, Xfsprogs, say, text_of};
 use xfskit_tests::rng::Rng;
 use xfskit_tests::temp::TempDir;
@@ -69,6 +71,46 @@ fn compare(by_linux: &mut Volume, disk: Image, label: &str) {
     let theirs = tree::from_volume(by_linux).expect("read");
     if let Some(text) = ours.diff("our recovery", &theirs, "that of Linux") {
         panic!("{label}: {text}");
+    }
+}
+
+/// A directory whose blocks are on their way into place, torn or already there, while the log holds all steps that led to
+/// them. Linux replays each step, and verifies what comes of it before it goes to the next: so every one has to be whole.
+#[test]
+fn linux_recovers_blocks_torn_on_their_way_into_place() {
+    let Some(referee) = Referee::find() else { return };
+    let temp = TempDir::new("torn");
+    let image = temp.join("a.img");
+    let name = |index: usize| Bytes(format!("{index}-{}", "n".repeat(10 + index * 7 % 60)).into_bytes());
+    let dir = || Bytes(b"/dir".to_vec());
+    let mut driver = LARGE_BLOCKS.for_linux().with_new_log().driver();
+    let mkdir = Op::Mkdir { dir: Bytes(b"/".to_vec()), name: Bytes(b"dir".to_vec()), mode: 0o755 };
+    driver.op(mkdir).expect("mkdir");
+    for index in 0..40 {
+        driver.op(Op::Create { dir: dir(), name: name(index), mode: 0o600 }).expect("create");
+    }
+    let prepared = driver.prepared().expect("close");
+    let mut driver = prepared.driver();
+    for round in 0..10 {
+        for index in [round * 3, round * 3 + 1] {
+            driver.op(Op::Unlink { dir: dir(), name: name(index) }).expect("unlink");
+        }
+        driver.op(Op::Create { dir: dir(), name: name(100 + round), mode: 0o600 }).expect("create");
+        driver.op(Op::Sync).expect("sync");
+    }
+    let synced = driver.recorder.count();
+    driver.op(Op::Reopen).expect("close and open");
+    driver.drop_volume();
+    let end = driver.recorder.count();
+    let recording = driver.recording(prepared.image.clone());
+    // The writes into place are what comes first after the last sync.
+    let is_wanted = |state: &CrashState| (synced + 1..end).contains(&state.at);
+    let drawn = (0..).map(|number| recording.state(1, number)).filter(is_wanted).take(12);
+    for state in drawn {
+        let disk = recording.build(&state).to_image();
+        disk.save(&image);
+        recover_with_linux(referee, &image);
+        compare(&mut volume_in(&image), disk, &format!("{state:?} of {end} events"));
     }
 }
 

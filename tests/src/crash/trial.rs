@@ -8,7 +8,7 @@ use xfskit::{Result, Volume};
 
 use super::image::Disk;
 use super::record::Recorder;
-use super::states::Recording;
+use super::states::{CrashState, Recording};
 use super::verdict::{Verdict, View};
 use crate::rng::Rng;
 use crate::session::{findings, new_inode};
@@ -97,27 +97,49 @@ fn crash_recovery(
     count: u64,
     rng: &mut Rng,
 ) -> std::result::Result<u64, Complaint> {
-    let start = disk.to_image();
-    let recorder = Recorder::new(start.clone());
-    open(recorder.clone())?.close().map_err(text("close after recovery"))?;
-    let recording = Recording::new(start, recorder.events().to_vec());
+    let recording = record_recovery(disk)?;
     let seed = rng.bits();
     for _ in 0..count {
         let number = rng.below(3 * recording.moments());
-        let state = recording.state(seed, number);
-        let again = || -> std::result::Result<(), Complaint> {
-            let mut volume = open(recording.build(&state))?;
-            let again = View::of(&mut volume).map_err(text("read"))?;
-            if let Some(path) = view.differs_at(&again) {
-                return Err(format!("{path} is not what the first recovery left"));
-            }
-            sound(&mut volume)
-        };
-        again().map_err(|complaint| {
-            format!("recovery crashed after {} of {} events: {complaint}", state.at, recording.events().len())
-        })?;
+        recovers_to(&recording, &recording.state(seed, number), view)?;
     }
     Ok(count)
+}
+
+/// Crashes the recovery with every subset of the (at most `most`) last writes between each two flushes, and recovers from
+/// each: what is there is the same. Returns the number of states.
+///
+/// # Errors
+/// Text that says what is wrong.
+pub fn crash_recovery_everywhere(disk: &Disk, most: usize) -> std::result::Result<usize, Complaint> {
+    let view = View::of(&mut open(disk.clone())?).map_err(text("read"))?;
+    let recording = record_recovery(disk)?;
+    let states = recording.subsets(most);
+    states.iter().try_for_each(|state| recovers_to(&recording, state, &view))?;
+    Ok(states.len())
+}
+
+fn record_recovery(disk: &Disk) -> std::result::Result<Recording, Complaint> {
+    let start = disk.to_image();
+    let recorder = Recorder::new(start.clone());
+    open(recorder.clone())?.close().map_err(text("close after recovery"))?;
+    let events = recorder.events().to_vec();
+    Ok(Recording::new(start, events))
+}
+
+/// A recovery that crashed in `state` and starts again leaves `view`.
+fn recovers_to(recording: &Recording, state: &CrashState, view: &View) -> std::result::Result<(), Complaint> {
+    let again = || {
+        let mut volume = open(recording.build(state))?;
+        let again = View::of(&mut volume).map_err(text("read"))?;
+        if let Some(path) = view.differs_at(&again) {
+            return Err(format!("{path} is not what the first recovery left"));
+        }
+        sound(&mut volume)
+    };
+    again().map_err(|complaint| {
+        format!("recovery crashed after {} of {} events: {complaint}", state.at, recording.events().len())
+    })
 }
 
 /// New work on the recovered volume: it succeeds, lasts, and leaves alone what was there.
