@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
 use super::{FILE, Shared, fresh, pattern};
-use crate::volume::log::{Entry, ItemEntry, LogReport, State, dump, look};
+use crate::volume::log::{Entry, Extent, ItemEntry, LogReport, State, dump, look};
 
 /// How often each kind of entry is there: records, transactions, items.
 fn counted(device: &Shared, most: u64) -> [u64; 3] {
@@ -14,10 +14,11 @@ fn counted(device: &Shared, most: u64) -> [u64; 3] {
             Entry::Record(_) => counts[0] += 1,
             Entry::Transaction(_) => counts[1] += 1,
             Entry::Item(_) => counts[2] += 1,
+            Entry::Lost(lost) => panic!("{lost:?}"),
         }
         if counts.iter().sum::<u64>() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    dump(&mut device.clone(), visit).expect("dump");
+    dump(&mut device.clone(), Extent::Needed, visit).expect("dump");
     counts
 }
 
@@ -66,7 +67,7 @@ fn dirty_log_tells_what_is_in_it() {
         }
         ControlFlow::Continue(())
     };
-    dump(&mut device.clone(), visit).expect("dump");
+    dump(&mut device.clone(), Extent::Needed, visit).expect("dump");
     assert_eq!(inodes.iter().filter(|&&ino| ino == file).count(), 5);
     assert!(*device.bytes.borrow() == before, "looking changed the volume");
     let volume = device.open();
