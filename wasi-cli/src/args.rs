@@ -106,6 +106,9 @@ pub(crate) enum Command {
     Check(check::Args),
     /// Show the state of the log, and what is in it
     Log(log::Args),
+    /// Mount an image at a directory, through FUSE
+    #[cfg(target_os = "linux")]
+    Mount(crate::mount::Args),
     /// Replay a dirty log and finish what it left open
     Recover(recover::Args),
 }
@@ -145,6 +148,8 @@ impl Command {
             Self::Export(args) => export::run(&args, session),
             Self::Check(args) => check::run(&args, session),
             Self::Log(args) => log::run(&args, session),
+            #[cfg(target_os = "linux")]
+            Self::Mount(args) => crate::mount::run(&args, session),
             Self::Recover(args) => recover::run(&args, session),
         }
     }

@@ -23,6 +23,8 @@ mod ls;
 mod mkfs;
 mod mknod;
 mod mode;
+#[cfg(target_os = "linux")]
+mod mount;
 mod mv;
 mod name;
 mod output;

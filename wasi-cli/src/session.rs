@@ -60,6 +60,6 @@ impl Session {
 }
 
 /// Writes a line to standard error. That nobody may be listening is no reason to stop.
-fn say(line: fmt::Arguments<'_>) {
+pub(crate) fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(stderr().lock(), "{line}");
 }

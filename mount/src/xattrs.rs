@@ -1,0 +1,93 @@
+//! Extended attributes by their full names, and access control lists, which Linux passes as such.
+
+use fuser::{Errno, INodeNo};
+use xfskit::volume::{AclKind, Namespace, SetMode};
+
+use crate::acl;
+use crate::errno;
+use crate::tree::{Answer, Tree};
+
+/// Flags of setxattr(2).
+const XATTR_CREATE: i32 = 1;
+const XATTR_REPLACE: i32 = 2;
+
+const ACLS: [(&[u8], AclKind); 2] =
+    [(b"system.posix_acl_access", AclKind::Access), (b"system.posix_acl_default", AclKind::Default)];
+
+/// What a full name means.
+enum Meaning<'a> {
+    Acl(AclKind),
+    Xattr(Namespace, &'a [u8]),
+}
+
+fn meaning(name: &[u8]) -> Answer<Meaning<'_>> {
+    if let Some(&(_, kind)) = ACLS.iter().find(|(acl, _)| *acl == name) {
+        return Ok(Meaning::Acl(kind));
+    }
+    let namespaces = [Namespace::User, Namespace::Trusted, Namespace::Security];
+    let found = namespaces.iter().find_map(|&space| Some((space, name.strip_prefix(space.prefix())?)));
+    match found {
+        Some((_, [])) => Err(Errno::EINVAL),
+        Some((namespace, name)) => Ok(Meaning::Xattr(namespace, name)),
+        None => Err(Errno::EOPNOTSUPP),
+    }
+}
+
+impl Tree {
+    /// The value of an attribute.
+    pub(crate) fn getxattr(&mut self, ino: INodeNo, name: &[u8]) -> Answer<Vec<u8>> {
+        let ino = self.ino(ino);
+        match meaning(name)? {
+            Meaning::Xattr(namespace, name) => self.call(|volume| volume.xattr(ino, namespace, name)),
+            Meaning::Acl(kind) => {
+                let list = self.call(|volume| volume.acl(ino, kind))?;
+                list.map(|list| acl::encode(&list)).ok_or(Errno::ENODATA)
+            }
+        }
+    }
+
+    /// Sets an attribute.
+    pub(crate) fn setxattr(&mut self, ino: INodeNo, name: &[u8], value: &[u8], flags: i32) -> Answer<()> {
+        let ino = self.ino(ino);
+        match meaning(name)? {
+            Meaning::Acl(kind) => {
+                let list = acl::decode(value).map_err(|error| errno::of(&error))?;
+                self.call(|volume| volume.set_acl(ino, kind, list.as_ref()))
+            }
+            Meaning::Xattr(namespace, name) => {
+                let mode = match flags {
+                    0 => SetMode::Either,
+                    XATTR_CREATE => SetMode::Create,
+                    XATTR_REPLACE => SetMode::Replace,
+                    _ => return Err(Errno::EINVAL),
+                };
+                self.call(|volume| volume.set_xattr(ino, namespace, name, value, mode))
+            }
+        }
+    }
+
+    /// Removes an attribute.
+    pub(crate) fn removexattr(&mut self, ino: INodeNo, name: &[u8]) -> Answer<()> {
+        let ino = self.ino(ino);
+        match meaning(name)? {
+            Meaning::Acl(kind) => self.call(|volume| volume.set_acl(ino, kind, None)),
+            Meaning::Xattr(namespace, name) => self.call(|volume| volume.remove_xattr(ino, namespace, name)),
+        }
+    }
+
+    /// The full names of all attributes, each with a zero behind it.
+    pub(crate) fn listxattr(&mut self, ino: INodeNo) -> Answer<Vec<u8>> {
+        let ino = self.ino(ino);
+        let names = self.call(|volume| volume.list_xattrs(ino))?;
+        let mut list = Vec::new();
+        for name in names {
+            let acl = |kind: AclKind| name.namespace == Namespace::Trusted && name.name == kind.name();
+            match ACLS.iter().find(|(_, kind)| acl(*kind)) {
+                Some((full, _)) => list.extend_from_slice(full),
+                None => list.extend_from_slice(&name.full_name()),
+            }
+            list.push(0);
+        }
+        Ok(list)
+    }
+}
