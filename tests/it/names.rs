@@ -6,11 +6,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use xfskit::volume::{OpenOptions, RenameMode};
+use xfskit_tests::fresh::{Fresh, format_options};
 use xfskit_tests::ops::{Generator, Limits, Op, apply_on_mount};
 use xfskit_tests::options::OptionSet;
 use xfskit_tests::referee::{Referee, Xfsprogs, run, text_of};
 use xfskit_tests::rng::Rng;
-use xfskit_tests::session::{Session, findings};
+use xfskit_tests::session::{Session, findings, new_inode};
 use xfskit_tests::temp::TempDir;
 use xfskit_tests::tree::{self, Tree};
 
@@ -119,6 +121,33 @@ fn names_on_small_blocks() {
 #[test]
 fn names_on_an_old_volume() {
     random_names("bare");
+}
+
+/// A directory in its inode has no room any more when one of its names leads to an inode number of eight bytes.
+#[test]
+fn wide_inode_numbers_push_a_directory_out_of_its_inode() {
+    let (kept, wide) = (new_inode(0o644), new_inode(0o755));
+    for how in [RenameMode::Replace, RenameMode::Exchange] {
+        let mut fresh = Fresh::formatted("names-wide", 5 << 40, &format_options(), OpenOptions::default());
+        let volume = fresh.volume();
+        let root = volume.root();
+        // Directories go from AG to AG: the third of five AGs has numbers above 32 bits.
+        let dirs: Vec<_> =
+            (0..5).map(|n| volume.mkdir(root, format!("d{n}").as_bytes(), &wide).expect("mkdir")).collect();
+        let near = dirs.iter().copied().find(|dir| dir.0 >> 32 == 0).expect("a narrow number");
+        let far = dirs.iter().copied().find(|dir| dir.0 >> 32 != 0).expect("a wide number");
+        for n in 0..12 {
+            volume.create(near, format!("name{n}").as_bytes(), &kept).expect("create");
+        }
+        let inode = volume.stat(near).expect("stat");
+        assert_eq!(inode.format, 1, "it is in its inode still");
+        let moved = volume.create(far, b"far", &kept).expect("create");
+        assert!(moved.0 >> 32 != 0);
+        volume.rename(far, b"far", near, b"name5", how).expect("rename");
+        assert_eq!(volume.lookup(near, b"name5").expect("lookup"), moved);
+        assert_eq!(volume.stat(near).expect("stat").format, 2, "it is in a block");
+        fresh.judge();
+    }
 }
 
 /// The attribute forks of inodes as xfs_db shows them, without what differs from volume to volume.

@@ -3,7 +3,7 @@
 use xfskit::Volume;
 use xfskit::device::BlockDevice;
 use xfskit::units::Ino;
-use xfskit::volume::{FileType, Namespace, OpenOptions, SetAttributes, SetMode, Timestamp};
+use xfskit::volume::{FileType, Namespace, OpenOptions, RenameMode, SetAttributes, SetMode, Timestamp};
 
 use crate::rng::{Rng, pattern};
 use crate::session::new_inode;
@@ -23,7 +23,7 @@ pub fn scribble(device: impl BlockDevice, seed: u64) {
             let ino = *rng.pick(among);
             change_attributes(&mut volume, ino, serial, &mut rng);
         } else if rng.chance(40) || files.is_empty() {
-            change_names(&mut volume, *rng.pick(&dirs), serial, &mut rng);
+            change_names(&mut volume, &dirs, serial, &mut rng);
         } else {
             let (file, other) = (*rng.pick(&files), *rng.pick(&files));
             change_file(&mut volume, file, other, serial, &mut rng);
@@ -53,18 +53,43 @@ fn find(volume: &mut Volume, rng: &mut Rng) -> (Vec<Ino>, Vec<Ino>) {
     (dirs, files)
 }
 
-fn change_names(volume: &mut Volume, dir: Ino, serial: u64, rng: &mut Rng) {
+const WHITEOUT: RenameMode = RenameMode::Whiteout { uid: 0, gid: 0, no_replace: false };
+
+fn change_names(volume: &mut Volume, dirs: &[Ino], serial: u64, rng: &mut Rng) {
+    let dir = *rng.pick(dirs);
     let name = format!("scribble-{serial}").into_bytes();
-    match rng.below(5) {
-        0 | 1 => drop(volume.create(dir, &name, &new_inode(0o600))),
-        2 => drop(volume.mkdir(dir, &name, &new_inode(0o700))),
-        kind => {
-            let entries = volume.read_dir(dir).unwrap_or_default();
-            if entries.is_empty() {
-                return;
+    let kind = rng.below(10);
+    if kind < 5 {
+        return make_name(volume, dir, &name, kind);
+    }
+    let entries = volume.read_dir(dir).unwrap_or_default();
+    if entries.is_empty() {
+        return;
+    }
+    let (entry, other) = (rng.pick(&entries), rng.pick(&entries));
+    let to = *rng.pick(dirs);
+    let mode = *rng.pick(&[RenameMode::Replace, RenameMode::Exchange, WHITEOUT]);
+    let _ = match kind {
+        5 => volume.unlink(dir, &entry.name),
+        6 => volume.rmdir(dir, &entry.name),
+        7 => volume.link(entry.ino, to, &name),
+        8 => volume.rename(dir, &entry.name, to, &name, mode),
+        _ => volume.rename(dir, &entry.name, dir, &other.name, mode),
+    };
+}
+
+fn make_name(volume: &mut Volume, dir: Ino, name: &[u8], kind: u64) {
+    let new = new_inode(0o700);
+    match kind {
+        0 => drop(volume.create(dir, name, &new)),
+        1 => drop(volume.mkdir(dir, name, &new)),
+        2 => drop(volume.symlink(dir, name, &[b'x'; 500], &new)),
+        3 => drop(volume.mknod(dir, name, FileType::Fifo, (0, 0), &new)),
+        _ => {
+            if let Ok(ino) = volume.tmpfile(dir, &new) {
+                let _ = volume.link(ino, dir, name);
+                let _ = volume.release(ino);
             }
-            let entry = rng.pick(&entries);
-            let _ = if kind == 3 { volume.unlink(dir, &entry.name) } else { volume.rmdir(dir, &entry.name) };
         }
     }
 }

@@ -36,6 +36,7 @@ pub fn walk(device: impl BlockDevice) {
 fn look(volume: &mut Volume, ino: Ino) -> Vec<Ino> {
     let Ok(stat) = volume.stat(ino) else { return Vec::new() };
     let _ = volume.parents(ino);
+    let _ = volume.path_of(ino);
     let _ = volume.extents(ino);
     for name in volume.list_xattrs(ino).unwrap_or_default() {
         let _ = volume.xattr(ino, name.namespace, &name.name);

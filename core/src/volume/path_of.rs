@@ -1,6 +1,6 @@
 //! From inodes back to paths, by parent pointers.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::Volume;
@@ -10,13 +10,17 @@ use crate::journal::Transaction;
 use crate::units::Ino;
 use crate::{attr, attr::ParentPointer, dir};
 
+/// Most bytes of all paths together: trees can be deep and names many, and in an image that somebody made for that the
+/// product has no bound.
+const MAX_BYTES: usize = 16 << 20;
+
 impl Volume {
     /// All paths of an inode from the root directory on, one for each of its names, in order; none for one without a
     /// name.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] on a volume without parent pointers; corruption when a parent pointer leads nowhere, or in
-    /// a circle; those of the device.
+    /// [`Error::Unsupported`] on a volume without parent pointers, and for paths of more than 16 MiB in all; corruption
+    /// when a parent pointer leads nowhere, or in a circle; those of the device.
     pub fn path_of(&mut self, ino: Ino) -> Result<Vec<Vec<u8>>> {
         let mut tx = Transaction::new(&mut self.store);
         if !tx.geometry().has_parent_pointers() {
@@ -26,47 +30,71 @@ impl Volume {
         if ino == tx.geometry().rootino {
             return Ok(alloc::vec![b"/".to_vec()]);
         }
+        let mut ways = Ways { root: tx.geometry().rootino, above: BTreeMap::new(), bytes_left: MAX_BYTES };
         let mut paths = Vec::new();
         for pointer in attr::parents(&mut tx, &inode)? {
-            paths.push(path(&mut tx, &inode, pointer)?);
+            follow(&mut tx, &inode, &pointer)?;
+            paths.push(ways.path(&mut tx, pointer)?);
         }
         paths.sort_unstable();
         Ok(paths)
     }
 }
 
-/// The path that ends in the name of `inode` that `pointer` remembers.
-fn path(tx: &mut Transaction<'_>, inode: &Inode, pointer: ParentPointer) -> Result<Vec<u8>> {
-    let root = tx.geometry().rootino;
-    let mut names: Vec<Vec<u8>> = Vec::new();
-    let mut seen: BTreeSet<Ino> = BTreeSet::new();
-    let (mut child, mut pointer) = (inode.clone(), pointer);
-    loop {
-        let parent = follow(tx, &child, &pointer)?;
-        names.push(pointer.name);
-        if parent.ino == root {
-            break;
-        }
-        if !seen.insert(parent.ino) {
-            return Err(parent.corrupt(Problem::Rule("parent pointers lead in a circle")));
-        }
-        let mut above = attr::parents(tx, &parent)?;
-        pointer = match (above.pop(), above.is_empty()) {
-            (Some(only), true) => only,
-            _ => return Err(parent.corrupt(Problem::Rule("directory without just one parent pointer"))),
-        };
-        child = parent;
-    }
-    let mut path = Vec::new();
-    for name in names.iter().rev() {
-        path.push(b'/');
-        path.extend_from_slice(name);
-    }
-    Ok(path)
+/// The ways from directories up to the root.
+struct Ways {
+    root: Ino,
+    /// What the directories that were met say of themselves: each is looked at once.
+    above: BTreeMap<Ino, ParentPointer>,
+    bytes_left: usize,
 }
 
-/// The directory that a parent pointer of `child` names, which must have that entry.
-fn follow(tx: &mut Transaction<'_>, child: &Inode, pointer: &ParentPointer) -> Result<Inode> {
+impl Ways {
+    /// The path that ends in the name of `pointer`, which leads to a directory that has it.
+    fn path(&mut self, tx: &mut Transaction<'_>, pointer: ParentPointer) -> Result<Vec<u8>> {
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut seen: BTreeSet<Ino> = BTreeSet::new();
+        let mut at = pointer;
+        loop {
+            let left = self.bytes_left.checked_sub(at.name.len() + 1);
+            self.bytes_left = left.ok_or_else(|| Error::unsupported("paths of more than 16 MiB"))?;
+            names.push(at.name);
+            if at.parent == self.root {
+                break;
+            }
+            let above = self.above(tx, at.parent)?;
+            if !seen.insert(at.parent) {
+                let parent = inode::read(tx, at.parent)?;
+                return Err(parent.corrupt(Problem::Rule("parent pointers lead in a circle")));
+            }
+            at = above;
+        }
+        let mut path = Vec::new();
+        for name in names.iter().rev() {
+            path.push(b'/');
+            path.extend_from_slice(name);
+        }
+        Ok(path)
+    }
+
+    /// The one parent pointer of a directory.
+    fn above(&mut self, tx: &mut Transaction<'_>, dir: Ino) -> Result<ParentPointer> {
+        if let Some(known) = self.above.get(&dir) {
+            return Ok(known.clone());
+        }
+        let inode = inode::read(tx, dir)?;
+        let mut pointers = attr::parents(tx, &inode)?;
+        let (Some(only), true) = (pointers.pop(), pointers.is_empty()) else {
+            return Err(inode.corrupt(Problem::Rule("directory without just one parent pointer")));
+        };
+        follow(tx, &inode, &only)?;
+        self.above.insert(dir, only.clone());
+        Ok(only)
+    }
+}
+
+/// Makes sure that a parent pointer of `child` names a directory that has that entry.
+fn follow(tx: &mut Transaction<'_>, child: &Inode, pointer: &ParentPointer) -> Result<()> {
     let wrong = || child.corrupt(Problem::Rule("parent pointer leads nowhere"));
     if !tx.geometry().is_valid_ino(pointer.parent) {
         return Err(wrong());
@@ -76,7 +104,7 @@ fn follow(tx: &mut Transaction<'_>, child: &Inode, pointer: &ParentPointer) -> R
         return Err(wrong());
     }
     match dir::lookup(tx, &parent, &pointer.name)? {
-        Some((ino, _)) if ino == child.ino => Ok(parent),
+        Some((ino, _)) if ino == child.ino => Ok(()),
         _ => Err(wrong()),
     }
 }

@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 
 use super::{DIR, FILE, Shared, assert_sound, contents, fresh, pattern};
 use crate::error::{Error, Result};
+use crate::format::inode::{Dinode, Flags};
+use crate::inode::core::core_mut;
 use crate::units::Ino;
 use crate::volume::{FileType, NewInode, RenameMode, Volume};
 
@@ -307,5 +309,125 @@ fn any_failing_call_leaves_a_sound_volume() {
                 }
             }
         }
+    }
+}
+
+/// Changes the core of an inode behind the volume's back.
+fn spoil(volume: &mut Volume, ino: Ino, change: impl FnOnce(&mut Dinode)) {
+    let mut tx = volume.transaction();
+    change(core_mut(&mut tx, ino).expect("read"));
+    tx.commit().expect("commits");
+}
+
+#[test]
+fn projects_link_counts_and_flags_set_limits() {
+    let device = fresh(32, |_| {});
+    let mut volume = device.open();
+    let root = volume.root();
+    let [dir, other] = [b"dir", b"oth"].map(|name| volume.mkdir(root, name, &DIR).expect("mkdir"));
+    let file = volume.create(root, b"file", &FILE).expect("create");
+    volume.mknod(root, b"node", FileType::Fifo, (0, 0), &FILE).expect("mknod");
+    volume.mkdir(other, b"sub", &DIR).expect("mkdir");
+    spoil(&mut volume, dir, |core| {
+        core.projid_lo.set(7);
+        core.flags.set(Flags::PROJINHERIT.bits());
+    });
+    let code = |outcome: Result<()>| outcome.expect_err("refused").code();
+    let to = |volume: &mut Volume, name: &[u8]| volume.rename(root, name, dir, b"x", RenameMode::Replace);
+    assert_eq!(code(to(&mut volume, b"file")), "invalid.cross-device");
+    assert_eq!(code(volume.link(file, dir, b"x")), "invalid.cross-device");
+    volume.symlink(dir, b"own", b"x", &FILE).expect("symlink");
+    let own = volume.lookup(dir, b"own").expect("lookup");
+    assert_eq!(volume.stat(own).expect("stat").project_id, 7);
+    to(&mut volume, b"node").expect("special files may be without a project");
+    spoil(&mut volume, dir, |core| core.nlink.set(i32::MAX as u32));
+    spoil(&mut volume, file, |core| core.nlink.set(i32::MAX as u32));
+    assert_eq!(code(volume.mkdir(dir, b"sub", &DIR).map(drop)), "invalid.too-many-links");
+    assert_eq!(code(volume.link(file, root, b"x")), "invalid.too-many-links");
+    spoil(&mut volume, dir, |core| core.projid_lo.set(0));
+    let moved = volume.rename(other, b"sub", dir, b"sub", RenameMode::Replace);
+    assert_eq!(code(moved), "invalid.too-many-links");
+    for flag in [Flags::IMMUTABLE, Flags::APPEND] {
+        spoil(&mut volume, file, |core| core.flags.set(flag.bits()));
+        assert_eq!(code(volume.link(file, root, b"x")), "invalid.not-permitted");
+        let moved = volume.rename(root, b"file", root, b"x", RenameMode::Replace);
+        assert_eq!(code(moved), "invalid.not-permitted");
+        let replaced = volume.rename(other, b"sub", root, b"file", RenameMode::Exchange);
+        assert_eq!(code(replaced), "invalid.not-permitted");
+    }
+}
+
+/// Names change what they lead to in a directory in a block, and ".." does.
+#[test]
+fn entries_of_a_block_lead_elsewhere() {
+    for device in volumes() {
+        let mut volume = device.open();
+        let root = volume.root();
+        let [a, b] = [b"a", b"b"].map(|name| volume.mkdir(root, name, &DIR).expect("mkdir"));
+        for n in 0..40 {
+            for dir in [a, b] {
+                volume
+                    .create(dir, format!("a name of this directory {n}").as_bytes(), &FILE)
+                    .expect("create");
+            }
+        }
+        let inner = volume.mkdir(a, b"inner", &DIR).expect("mkdir");
+        for n in 0..40 {
+            volume.create(inner, format!("a name of this directory {n}").as_bytes(), &FILE).expect("create");
+        }
+        let cookies = |volume: &mut Volume| -> Vec<_> {
+            volume
+                .read_dir(b)
+                .expect("read_dir")
+                .into_iter()
+                .map(|entry| (entry.name, entry.cookie))
+                .collect()
+        };
+        let before = cookies(&mut volume);
+        let source = volume.lookup(a, b"a name of this directory 7").expect("lookup");
+        let name = &b"a name of this directory 9"[..];
+        volume.rename(a, b"a name of this directory 7", b, name, RenameMode::Replace).expect("over a file");
+        assert_eq!(cookies(&mut volume), before, "entries stay where they are");
+        assert_eq!(volume.lookup(b, name).expect("lookup"), source);
+        volume.rename(a, b"inner", b, name, RenameMode::Exchange).expect("exchange");
+        assert_eq!(cookies(&mut volume), before);
+        assert_eq!(volume.lookup(inner, b"..").expect("lookup"), b);
+        let mut volume = judge(volume, &device);
+        assert_eq!(names(&mut volume, b)[name], (inner, Some(FileType::Directory)));
+    }
+}
+
+#[test]
+fn a_full_volume_refuses_names_and_stays_sound() {
+    for device in volumes() {
+        let mut volume = device.open();
+        let root = volume.root();
+        let dir = volume.mkdir(root, b"dir", &DIR).expect("mkdir");
+        let file = volume.create(root, b"file", &FILE).expect("create");
+        for len in [1 << 16, 4096] {
+            let mut end = volume.stat(file).expect("stat").size;
+            while volume.write(file, end, &pattern(1, len)).is_ok() {
+                end += len as u64;
+            }
+        }
+        let mut full = 0;
+        for n in 0..400_u32 {
+            let sub = format!("a directory with a long name so that few of them fit {}", n % 40);
+            let target = alloc::vec![b't'; 1000];
+            let outcome = match n % 3 {
+                0 => volume.mkdir(dir, sub.as_bytes(), &DIR).map(drop),
+                1 => volume.symlink(dir, format!("l{}", n % 40).as_bytes(), &target, &FILE).map(drop),
+                _ => volume.rename(dir, sub.as_bytes(), root, sub.as_bytes(), RenameMode::NoReplace),
+            };
+            match outcome {
+                Err(Error::NoSpace) => full += 1,
+                Ok(()) | Err(Error::Invalid(_)) | Err(Error::Unsupported { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(full > 0, "it was full at some time");
+        let mut volume = judge(volume, &device);
+        volume.unlink(root, b"file").expect("unlink");
+        judge(volume, &device);
     }
 }
