@@ -35,9 +35,13 @@ impl Trial<'_> {
 
     /// xfskit does `count` operations; then its own check, xfs_repair and the kernel's view.
     fn by_xfskit(&mut self, count: usize) {
+        let ops = (0..count).map(|_| self.generator.step()).collect();
+        self.play(ops);
+    }
+
+    fn play(&mut self, ops: Vec<Op>) {
         let mut session = Session::open(&self.image, b"").expect("open");
-        for _ in 0..count {
-            let op = self.generator.step();
+        for op in ops {
             self.done.push(op.clone());
             if let Err(error) = session.apply(&op) {
                 panic!("{}: operation {}, {op:?}: {error}", self.label, self.done.len());
@@ -69,7 +73,8 @@ impl Trial<'_> {
     }
 }
 
-fn random_names(name: &str) {
+/// Names of all kinds, in directories of few names and, if asked for, in one of `crowd` names.
+fn random_names(name: &str, crowd: usize) {
     let Some(referee) = Referee::find() else { return };
     let set = OptionSet::named(name);
     if !referee.has(set.version) {
@@ -81,8 +86,14 @@ fn random_names(name: &str) {
     set_root_mode(referee, &image);
     let seed = Rng::seed_or(1);
     let label = format!("{name}, XFSKIT_SEED={seed}");
-    let generator = Generator::new(Limits::of(set), Rng::named(seed, &label)).moving_names();
+    let mut limits = Limits::of(set);
+    limits.names += crowd * 2;
+    let generator = Generator::new(limits, Rng::named(seed, &label)).moving_names();
     let mut trial = Trial { referee, image, generator, done: Vec::new(), label };
+    if crowd > 0 {
+        let ops = trial.generator.crowd(crowd);
+        trial.play(ops);
+    }
     for _ in 0..3 {
         trial.by_xfskit(300);
         trial.by_kernel(60);
@@ -100,27 +111,44 @@ fn set_root_mode(referee: &Referee, image: &Path) {
 
 #[test]
 fn names_with_parent_pointers() {
-    random_names("default_new");
+    random_names("default_new", 0);
 }
 
 #[test]
 fn names_with_parent_pointers_and_large_blocks() {
-    random_names("blocks_32k_sectors_4k_new");
+    random_names("blocks_32k_sectors_4k_new", 0);
 }
 
 #[test]
 fn names_without_parent_pointers() {
-    random_names("new_without_parents");
+    random_names("new_without_parents", 0);
 }
 
 #[test]
 fn names_on_small_blocks() {
-    random_names("blocks_1k_new");
+    random_names("blocks_1k_new", 0);
+}
+
+/// The crowded directory has one leaf.
+#[test]
+fn names_in_a_large_directory() {
+    random_names("default_new", 400);
+}
+
+/// The crowded directory has a tree of leaves; each of its parent pointers is one of very many.
+#[test]
+fn names_in_a_very_large_directory() {
+    random_names("default_new", 1500);
+}
+
+#[test]
+fn names_in_a_very_large_directory_on_small_blocks() {
+    random_names("blocks_1k_new", 1500);
 }
 
 #[test]
 fn names_on_an_old_volume() {
-    random_names("bare");
+    random_names("bare", 0);
 }
 
 /// A directory in its inode has no room any more when one of its names leads to an inode number of eight bytes.

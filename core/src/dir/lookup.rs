@@ -33,9 +33,26 @@ pub fn lookup(tx: &mut Transaction<'_>, dir: &Inode, name: &[u8]) -> Result<Opti
     let wanted = Wanted::new(tx.geometry(), name);
     match form(tx, dir)? {
         Form::Shortform => in_shortform(tx.geometry(), dir, &wanted),
-        Form::Block => in_block(tx, dir, &wanted),
-        Form::Leaf | Form::Node => in_leaves(tx, dir, &wanted),
+        form => Ok(in_blocks(tx, dir, form, &wanted)?.map(|at| at.found)),
     }
+}
+
+/// An entry in a data block.
+pub(super) struct EntryAt {
+    /// Where it is.
+    pub(super) address: Dataptr,
+    /// What it leads to.
+    pub(super) found: Found,
+}
+
+/// Finds a name in a directory of another form than shortform.
+pub(super) fn in_blocks(
+    tx: &mut Transaction<'_>,
+    dir: &Inode,
+    form: Form,
+    wanted: &Wanted<'_>,
+) -> Result<Option<EntryAt>> {
+    if form == Form::Block { in_block(tx, dir, wanted) } else { in_leaves(tx, dir, wanted) }
 }
 
 /// Hash of a name as the directories of this volume use it.
@@ -83,7 +100,7 @@ fn best_match<'e, T>(entries: &'e [T], wanted: &Wanted<'_>, name: impl Fn(&T) ->
     exact.or_else(|| entries.iter().find(|entry| wanted.is(name(entry))))
 }
 
-fn in_block(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Result<Option<Found>> {
+fn in_block(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Result<Option<EntryAt>> {
     let at = FileBlock(0);
     let fail = |problem| damaged(BlockKind::DirBlock, dir, at, problem);
     let Some(locator) = locate_data(tx, dir, at)? else {
@@ -97,10 +114,10 @@ fn in_block(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Resul
     let tail = BlockTail::decode(bytes).map_err(fail)?;
     let leaf = LeafEntries::new(&bytes[tail.leaf_at(bytes.len())..bytes.len() - TAIL_BYTES]);
     let addresses: Vec<_> = leaf.with_hash(wanted.hash).map(|entry| entry.address).collect();
-    Ok(matching(tx, dir, wanted, &addresses)?.map(|found| found.found))
+    Ok(matching(tx, dir, wanted, &addresses)?.map(|found| found.at(&addresses)))
 }
 
-fn in_leaves(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Result<Option<Found>> {
+fn in_leaves(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Result<Option<EntryAt>> {
     let space = Space::dir(tx.geometry());
     let mut chain = Chain::default();
     let mut next = Some(space.leaf_for(tx, dir, wanted.hash)?);
@@ -117,8 +134,8 @@ fn in_leaves(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Resu
         let goes_on = leaf.entries.is_empty() || leaf.entries.get(leaf.entries.len() - 1).hash <= wanted.hash;
         let forw = if goes_on { leaf.header.info.forw.get() } else { 0 };
         match matching(tx, dir, wanted, &addresses)? {
-            Some(found) if found.is_exact => return Ok(Some(found.found)),
-            found => similar = similar.or(found.map(|found| found.found)),
+            Some(found) if found.is_exact => return Ok(Some(found.at(&addresses))),
+            found => similar = similar.or(found.map(|found| found.at(&addresses))),
         }
         next = space.next_leaf(tx, dir, &mut chain, forw)?;
     }
@@ -133,6 +150,12 @@ pub(super) struct Match {
     pub(super) is_exact: bool,
     /// What it leads to.
     pub(super) found: Found,
+}
+
+impl Match {
+    fn at(&self, addresses: &[Dataptr]) -> EntryAt {
+        EntryAt { address: addresses[self.index], found: self.found }
+    }
 }
 
 /// Compares the names of the entries at `addresses`: the one of just that name, or else the first that counts as the

@@ -9,6 +9,31 @@ use crate::tree::Kind;
 const TARGET_BYTES: [usize; 12] = [1, 5, 30, 190, 191, 192, 193, 335, 336, 337, 700, 1023];
 
 impl Generator {
+    /// Operations that make a directory of `count` names: links to one file and symlinks in turn.
+    pub fn crowd(&mut self, count: usize) -> Vec<Op> {
+        let dir = self.name();
+        let node = self.model.add(ROOT, &dir, 0o755, Kind::Directory);
+        let path = Bytes(self.model.path(node));
+        let first = self.name();
+        let file = self.model.add(node, &first, 0o644, Kind::File);
+        let source = Bytes(child(&path, &first));
+        let mut ops = vec![
+            Op::Mkdir { dir: Bytes(b"/".to_vec()), name: dir, mode: 0o755 },
+            Op::Create { dir: path.clone(), name: first, mode: 0o644 },
+        ];
+        for number in 0..count {
+            let name = self.name();
+            if number % 2 == 0 {
+                self.model.link(node, &name, file);
+                ops.push(Op::Link { path: source.clone(), dir: path.clone(), name });
+            } else {
+                self.model.add_with(node, &name, 0o777, Body::Symlink(b"target".to_vec()));
+                ops.push(Op::Symlink { dir: path.clone(), name, target: Bytes(b"target".to_vec()) });
+            }
+        }
+        ops
+    }
+
     /// The next operation that makes, links or moves names.
     pub(super) fn name_step(&mut self) -> Option<Op> {
         match self.rng.below(100) {
