@@ -20,6 +20,11 @@ pub(crate) const FILES: &str = "files.img";
 /// That tree with its attributes changed so often that the log is full, after a crash.
 pub(crate) const DIRTY: &str = "dirty.img";
 
+/// A directory of a million empty files, and no more.
+pub(crate) const MILLION: &str = "million.img";
+/// How many that is.
+pub(crate) const NAMES: &str = "1000000";
+
 /// 512 MiB.
 pub(crate) const BIG_BYTES: &str = "536870912";
 /// How many random overwrites of 4 KiB.
@@ -48,6 +53,7 @@ pub(crate) fn prepare(lab: &Lab) -> Result<(), String> {
     make(lab, CLONED, Some(BIG), &["cp", "--reflink=always", &big, &clone])?;
     make(lab, FRAGMENTED, Some(CLONED), &[&worker, "host", "overwrite", &clone, OVERWRITES, SEED])?;
     make(lab, FILES, Some(EMPTY), &["cp", "-a", TREE, &format!("{MOUNT}/{TREE}")])?;
+    make(lab, MILLION, Some(EMPTY), &[&worker, "host", "make", &format!("{MOUNT}/names"), NAMES])?;
     make_dirty(lab)
 }
 
@@ -95,7 +101,7 @@ pub(crate) fn mkfs(lab: &Lab) -> Result<(), String> {
     lab.run(lab.host("mkfs.xfs").args(["-q", "-m", "rmapbt=1,reflink=1", "-d", &data]))
 }
 
-/// The tree of small files, each different from the others; no directory outgrows the forms that xfskit changes.
+/// The tree of small files, each different from the others.
 fn make_tree(lab: &Lab) -> Result<(), String> {
     let tree = lab.folder.join(TREE);
     if tree.exists() {

@@ -1,7 +1,7 @@
 //! What is timed, and at most how much of the kernel's time it may take.
 
 use crate::images::{
-    self, APPENDS, BIG, BIG_BYTES, CLONED, DIRTY, EMPTY, FILES, FRAGMENTED, OVERWRITES, SEED,
+    self, APPENDS, BIG, BIG_BYTES, CLONED, DIRTY, EMPTY, FILES, FRAGMENTED, MILLION, NAMES, OVERWRITES, SEED,
 };
 use crate::kernel::{count_extents, with_mount};
 use crate::lab::{IMAGE, Lab, MOUNT, Runner, TREE};
@@ -54,6 +54,16 @@ pub(crate) fn all() -> Vec<Work> {
         work("20 000 files removed", 0.7, FILES, kernel_remove, our_remove),
         work("2 000 appends of 4 KiB, each with fsync", 1.0, EMPTY, kernel_append, our_append),
         work("recovery of a full log of 64 MiB", 1.0, DIRTY, kernel_recover, our_recover),
+        work("directory of a million names, made", 1.0, EMPTY, kernel_make_names, our_make_names),
+        Work {
+            cache: Cache::Cold,
+            ..work("directory of a million names, one looked up, cold", 1.0, MILLION, kernel_find, our_find)
+        },
+        Work {
+            cache: Cache::Cold,
+            ..work("directory of a million names, listed, cold", 1.0, MILLION, kernel_list, our_list)
+        },
+        work("directory of a million names, removed", 1.0, MILLION, kernel_empty, our_empty),
     ]
 }
 
@@ -150,4 +160,51 @@ fn kernel_recover(lab: &Lab) -> Result<(), String> {
 
 fn our_recover(lab: &Lab, runner: Runner) -> Result<(), String> {
     lab.run(&mut lab.xfskit(runner, &["recover", IMAGE]))
+}
+
+/// Any one of the million.
+const WANTED: &str = "654321";
+
+fn kernel_names(lab: &Lab, words: &[&str]) -> Result<(), String> {
+    let dir = mounted("names");
+    let (work, rest) = (words[0], &words[1..]);
+    let args = [&["host", work, &dir], rest].concat();
+    with_mount(lab, |lab| lab.run(&mut lab.worker(Runner::Host, &args)))()
+}
+
+fn our_names(lab: &Lab, runner: Runner, words: &[&str]) -> Result<(), String> {
+    let (work, rest) = (words[0], &words[1..]);
+    lab.run(&mut lab.worker(runner, &[&["image", IMAGE, work, "/names"], rest].concat()))
+}
+
+fn kernel_make_names(lab: &Lab) -> Result<(), String> {
+    kernel_names(lab, &["make", NAMES])
+}
+
+fn our_make_names(lab: &Lab, runner: Runner) -> Result<(), String> {
+    our_names(lab, runner, &["make", NAMES])
+}
+
+fn kernel_find(lab: &Lab) -> Result<(), String> {
+    kernel_names(lab, &["find", WANTED])
+}
+
+fn our_find(lab: &Lab, runner: Runner) -> Result<(), String> {
+    our_names(lab, runner, &["find", WANTED])
+}
+
+fn kernel_list(lab: &Lab) -> Result<(), String> {
+    kernel_names(lab, &["list", NAMES])
+}
+
+fn our_list(lab: &Lab, runner: Runner) -> Result<(), String> {
+    our_names(lab, runner, &["list", NAMES])
+}
+
+fn kernel_empty(lab: &Lab) -> Result<(), String> {
+    kernel_names(lab, &["empty"])
+}
+
+fn our_empty(lab: &Lab, runner: Runner) -> Result<(), String> {
+    our_names(lab, runner, &["empty"])
 }

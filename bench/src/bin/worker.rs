@@ -3,13 +3,19 @@
 //! `worker host write|overwrite|append|read FILE …` works through the kernel, `worker image IMAGE write|overwrite|append|read
 //! PATH …` through xfskit. `write BYTES` writes from the start on; `overwrite COUNT SEED` writes COUNT pieces of 4 KiB, aligned,
 //! all over the file; `append COUNT` adds COUNT pieces of 4 KiB to a new file and makes each durable; `read` reads all of it.
+//!
+//! `worker host|image IMAGE make|find|list|empty DIR …`: `make COUNT` makes a directory with COUNT empty files; `find NUMBER` looks
+//! one of them up, inside an image with a bound on the blocks that are read for it; `list` lists them and counts;
+//! `empty` lists and removes them, and the directory.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use xfskit::Volume;
-use xfskit::device::FileDevice;
+use xfskit::device::{BlockDevice, DeviceError, FileDevice};
 use xfskit::volume::{Follow, NewInode, OpenOptions};
 
 /// Bytes per call in sequential work.
@@ -31,6 +37,14 @@ fn main() -> ExitCode {
         ["image", image, "overwrite", path, count, seed] => image_overwrite(image, path, count, seed),
         ["image", image, "append", path, count] => image_append(image, path, count),
         ["image", image, "read", path] => image_read(image, path),
+        ["host", "make", dir, count] => host_make(dir, count),
+        ["host", "find", dir, number] => host_find(dir, number),
+        ["host", "list", dir, count] => host_list(dir, count),
+        ["host", "empty", dir] => host_empty(dir),
+        ["image", image, "make", dir, count] => image_make(image, dir, count),
+        ["image", image, "find", dir, number] => image_find(image, dir, number),
+        ["image", image, "list", dir, count] => image_list(image, dir, count),
+        ["image", image, "empty", dir] => image_empty(image, dir),
         _ => Err("not a work that is known".into()),
     };
     match outcome {
@@ -140,6 +154,127 @@ fn image_read(image: &str, path: &str) -> Outcome {
     }
     volume.close()?;
     Ok(())
+}
+
+/// Names in no order of their hashes.
+fn name_of(number: u64) -> String {
+    format!("{:08x}-{number}", number.wrapping_mul(0x9e37_79b1) & 0xffff_ffff)
+}
+
+fn expect_count(found: usize, count: &str) -> Outcome {
+    if found == count.parse::<usize>()? { Ok(()) } else { Err(format!("{found} names, not {count}").into()) }
+}
+
+fn host_make(dir: &str, count: &str) -> Outcome {
+    fs::create_dir(dir)?;
+    for number in 0..count.parse()? {
+        File::create_new(format!("{dir}/{}", name_of(number)))?;
+    }
+    Ok(())
+}
+
+fn host_find(dir: &str, number: &str) -> Outcome {
+    fs::metadata(format!("{dir}/{}", name_of(number.parse()?)))?;
+    Ok(())
+}
+
+fn host_list(dir: &str, count: &str) -> Outcome {
+    expect_count(fs::read_dir(dir)?.count(), count)
+}
+
+fn host_empty(dir: &str) -> Outcome {
+    for entry in fs::read_dir(dir)? {
+        fs::remove_file(entry?.path())?;
+    }
+    Ok(fs::remove_dir(dir)?)
+}
+
+fn image_make(image: &str, dir: &str, count: &str) -> Outcome {
+    let mut volume = open(image)?;
+    let (parent, name) = volume.resolve_parent(dir.as_bytes())?;
+    let dir = volume.mkdir(parent, &name, &NewInode { mode: 0o755, uid: 0, gid: 0 })?;
+    for number in 0..count.parse()? {
+        volume.create(dir, name_of(number).as_bytes(), &NewInode { mode: 0o644, uid: 0, gid: 0 })?;
+    }
+    volume.close()?;
+    Ok(())
+}
+
+/// Reads from the device that looking up one name in a large directory may take.
+const MOST_READS: u64 = 12;
+
+fn image_find(image: &str, dir: &str, number: &str) -> Outcome {
+    let reads = Rc::new(Cell::new(0));
+    let device = Counting { inner: FileDevice::new(File::open(image)?, true)?, reads: Rc::clone(&reads) };
+    let mut volume = Volume::open(Box::new(device), &OpenOptions::default())?;
+    let dir = volume.resolve(dir.as_bytes(), Follow::Yes)?;
+    let before = reads.get();
+    volume.lookup(dir, name_of(number.parse()?).as_bytes())?;
+    let taken = reads.get() - before;
+    if taken > MOST_READS {
+        return Err(format!("{taken} reads for one name, at most {MOST_READS} expected").into());
+    }
+    println!("{taken} reads");
+    Ok(())
+}
+
+fn image_list(image: &str, dir: &str, count: &str) -> Outcome {
+    let mut volume = open(image)?;
+    let dir = volume.resolve(dir.as_bytes(), Follow::Yes)?;
+    let (mut cookie, mut found) = (0, 0);
+    loop {
+        let entries = volume.read_dir_from(dir, cookie, LIST_STEP)?;
+        let Some(last) = entries.last() else { break };
+        cookie = last.cookie;
+        found += entries.len();
+    }
+    expect_count(found, count)
+}
+
+/// Names that are listed at once.
+const LIST_STEP: usize = 4096;
+
+fn image_empty(image: &str, path: &str) -> Outcome {
+    let mut volume = open(image)?;
+    let (parent, name) = volume.resolve_parent(path.as_bytes())?;
+    let dir = volume.lookup(parent, &name)?;
+    let mut cookie = 0;
+    loop {
+        let entries = volume.read_dir_from(dir, cookie, LIST_STEP)?;
+        let Some(last) = entries.last() else { break };
+        cookie = last.cookie;
+        for entry in &entries {
+            volume.unlink(dir, &entry.name)?;
+        }
+    }
+    volume.rmdir(parent, &name)?;
+    volume.close()?;
+    Ok(())
+}
+
+/// A device that counts how often it is read.
+struct Counting {
+    inner: FileDevice,
+    reads: Rc<Cell<u64>>,
+}
+
+impl BlockDevice for Counting {
+    fn len_bytes(&self) -> u64 {
+        self.inner.len_bytes()
+    }
+
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> Result<(), DeviceError> {
+        self.reads.set(self.reads.get() + 1);
+        self.inner.read_at(offset, buf)
+    }
+
+    fn write_at(&mut self, offset: u64, buf: &[u8]) -> Result<(), DeviceError> {
+        self.inner.write_at(offset, buf)
+    }
+
+    fn flush(&mut self) -> Result<(), DeviceError> {
+        self.inner.flush()
+    }
 }
 
 fn open(image: &str) -> Result<Volume, Box<dyn std::error::Error>> {
