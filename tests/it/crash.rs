@@ -40,6 +40,7 @@ scenarios! {
     large_operations: "fragments", 4, 4000;
     space_that_is_used_again: "reuse", 6, 6000;
     anything: "random", 16, 16000;
+    directories_of_every_form: "directories", 4, 1200;
 }
 
 /// Every subset of the writes between flushes, on every kind of volume.
@@ -108,9 +109,15 @@ fn any_failing_call() {
     for scenario in ["overwrite", "clones", "append", "truncate", "names", "renames", "links"] {
         failures(scenario, 1);
     }
-    for (scenario, stride) in
-        [("random", 3), ("moves", 5), ("short-log", 7), ("fragments", 7), ("reuse", 3), ("full", 3)]
-    {
+    for (scenario, stride) in [
+        ("random", 3),
+        ("moves", 5),
+        ("directories", 5),
+        ("short-log", 7),
+        ("fragments", 7),
+        ("reuse", 3),
+        ("full", 3),
+    ] {
         failures(scenario, stride);
     }
 }

@@ -170,4 +170,5 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("links", ANY, scripts::tree_of_files, scripts::links),
     scenario("moves", ANY, scripts::few_files, scripts::moves),
     scenario("random", ANY, scripts::few_files, scripts::random),
+    scenario("directories", ANY, scripts::directories, scripts::directory_growth),
 ];
