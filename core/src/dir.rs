@@ -21,6 +21,8 @@ mod tree;
 
 use alloc::vec::Vec;
 
+#[cfg(test)]
+pub(crate) use blocks::copy_contents;
 pub use list::list;
 pub use lookup::{Found, dir_hash, lookup};
 

@@ -308,7 +308,7 @@ pub(super) fn cancel(tx: &mut Transaction<'_>, locator: &Locator) {
 }
 
 /// Copies what does not describe the block itself from one block of a directory to another.
-pub(super) fn copy_contents(kind: BlockKind, from: &[u8], to: &mut [u8]) {
+pub(crate) fn copy_contents(kind: BlockKind, from: &[u8], to: &mut [u8]) {
     const DATA_AT: usize = core::mem::offset_of!(DataHeader, bestfree);
     const INFO_END: usize = size_of::<BlockInfo>();
     const LINKS_END: usize = core::mem::offset_of!(BlockInfo, magic);
