@@ -190,6 +190,11 @@ fn changes(volume: &mut Volume) {
     again(volume, |v| v.truncate(clone, 12_345));
     again(volume, |v| v.unlink(root, b"victim"));
     again(volume, |v| v.rmdir(root, b"dir3"));
+    let large = again(volume, |v| v.lookup(root, b"large"));
+    for n in 0..40 {
+        again(volume, |v| v.create(large, format!("another {n}").as_bytes(), &FILE));
+        again(volume, |v| v.unlink(large, format!("a name {n}").as_bytes()));
+    }
     again(volume, Volume::sync);
 }
 
@@ -201,6 +206,10 @@ fn an_operation_that_met_what_is_not_resident_is_repeated_as_if_nothing_had_been
     for name in [&b"source"[..], b"victim"] {
         let ino = volume.create(root, name, &FILE).expect("create");
         volume.write(ino, 0, &pattern(1, 40_000)).expect("write");
+    }
+    let large = volume.mkdir(root, b"large", &DIR).expect("mkdir");
+    for n in 0..600 {
+        volume.create(large, format!("a name {n}").as_bytes(), &FILE).expect("create");
     }
     volume.close().expect("close");
 
