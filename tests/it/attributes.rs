@@ -251,6 +251,8 @@ fn flags_and_hints_agree_with_the_kernel() {
         volume.create(dir, b"own file", &new_inode(0o644)).expect("create");
         volume.mkdir(dir, b"own dir", &new_inode(0o755)).expect("mkdir");
     }
+    let no_links = volume.resolve(b"/dir3", xfskit::volume::Follow::No).expect("a path");
+    assert!(volume.symlink(no_links, b"link", b"target", &new_inode(0o777)).is_err());
     assert!(volume.set_extsize(root, 4097).is_err() && volume.set_extsize(root, 512 << 20).is_err());
     assert!(volume.set_flags(root, XFlags::RTINHERIT).is_err());
     assert_sound(referee, session, &image);

@@ -4,6 +4,7 @@ mod allocation;
 mod attributes;
 mod check;
 mod cli;
+mod cli_attributes;
 mod cli_cp;
 mod cli_log;
 mod cli_names;

@@ -30,14 +30,17 @@ pub(crate) enum Target {
 impl Address {
     /// Accepts `IMAGE:/PATH` and `IMAGE:`.
     pub(crate) fn parser() -> ValueParser {
-        OsStringValueParser::new()
-            .try_map(|text| match Target::parse(&text)? {
-                Target::Image(address) => Ok(address),
-                Target::Host(_) => {
-                    Err("expected IMAGE:PATH with an absolute PATH (IMAGE: is its root directory)".to_owned())
-                }
-            })
-            .into()
+        OsStringValueParser::new().try_map(|text| Self::parse(&text)).into()
+    }
+
+    /// Accepts what [`Address::parser`] does.
+    pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
+        match Target::parse(text)? {
+            Target::Image(address) => Ok(address),
+            Target::Host(_) => {
+                Err("expected IMAGE:PATH with an absolute PATH (IMAGE: is its root directory)".to_owned())
+            }
+        }
     }
 
     /// Accepts an image by itself: `IMAGE`, or `IMAGE:` out of habit.

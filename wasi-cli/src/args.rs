@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::{
-    attributes, cat, check, cp, directories, export, extents, getfattr, info, ln, log, ls, mkfs, mknod, mv,
-    path, recover, rm, stat, tree, usage, write,
+    attributes, cat, chattr, check, cp, directories, export, extents, fallocate, getfacl, getfattr, info, ln,
+    log, ls, mkfs, mknod, mv, path, recover, rm, setfacl, setfattr, stat, tree, usage, write,
 };
 
 const ABOUT: &str = "Make, read, edit, clone in and check XFS images without mounting them";
@@ -16,9 +16,10 @@ Addresses are as in scp: IMAGE:PATH, with an absolute PATH, is inside an
 image; IMAGE: is its root directory; a path without a colon in front of a
 slash is the host's. Times are shown in UTC.
 
-With --json, info, ls, tree, stat, path, getfattr, extents, df, du, check, log
-and recover print one JSON document. Names in it are UTF-8; other bytes are written as \\xHH and
-a backslash as \\\\, so that nothing is lost.
+With --json, info, ls, tree, stat, path, getfattr, getfacl, lsattr, extents,
+df, du, check, log and recover print one JSON document. Names in it are UTF-8;
+other bytes are written as \\xHH and a backslash as \\\\, so that nothing is
+lost.
 
 Examples:
   xfskit mkfs disk.img --size 1G
@@ -94,6 +95,18 @@ pub(crate) enum Command {
     Chown(attributes::ChownArgs),
     /// Show extended attributes
     Getfattr(getfattr::Args),
+    /// Set or remove extended attributes
+    Setfattr(setfattr::Args),
+    /// Show access control lists
+    Getfacl(getfacl::Args),
+    /// Change access control lists
+    Setfacl(setfacl::Args),
+    /// Change flags, project ids and allocation hints
+    Chattr(chattr::ChattrArgs),
+    /// List flags
+    Lsattr(chattr::LsattrArgs),
+    /// Allocate space, punch holes, zero, collapse or insert parts of files
+    Fallocate(fallocate::Args),
     /// Show where the blocks of files lie, and which are shared
     Extents(extents::Args),
     /// Show size and free space of volumes
@@ -142,6 +155,12 @@ impl Command {
             Self::Chmod(args) => attributes::chmod(&args, session),
             Self::Chown(args) => attributes::chown(&args, session),
             Self::Getfattr(args) => getfattr::run(&args, session),
+            Self::Setfattr(args) => setfattr::run(&args, session),
+            Self::Getfacl(args) => getfacl::run(&args, session),
+            Self::Setfacl(args) => setfacl::run(&args, session),
+            Self::Chattr(args) => chattr::chattr(&args, session),
+            Self::Lsattr(args) => chattr::lsattr(&args, session),
+            Self::Fallocate(args) => fallocate::run(&args, session),
             Self::Extents(args) => extents::run(&args, session),
             Self::Df(args) => usage::df(&args, session),
             Self::Du(args) => usage::du(&args, session),
@@ -163,6 +182,8 @@ impl Command {
                 | Self::Stat(_)
                 | Self::Path(_)
                 | Self::Getfattr(_)
+                | Self::Getfacl(_)
+                | Self::Lsattr(_)
                 | Self::Extents(_)
                 | Self::Df(_)
                 | Self::Du(_)

@@ -110,11 +110,12 @@ pub(crate) fn touch(args: &TouchArgs, session: &mut Session) -> Result<(), Failu
     })
 }
 
-fn create(image: &mut Image, path: &[u8]) -> Result<Ino, Failure> {
+/// Makes an empty file.
+pub(crate) fn create(image: &mut Image, path: &[u8]) -> Result<Ino, Failure> {
     let (parent, name) = image.parent_of(path)?;
+    let new = NewInode { mode: 0o666, uid: 0, gid: 0 };
     image
-        .volume
-        .create(parent, &name, &NewInode { mode: 0o644, uid: 0, gid: 0 })
+        .with_umask(|volume| volume.create(parent, &name, &new))
         .map_err(|error| image.fail(path, "cannot create", &error))
 }
 
@@ -164,7 +165,7 @@ fn set(image: &mut Image, ino: Ino, path: &[u8], changes: &SetAttributes) -> Res
 }
 
 /// Does `work` to a file, and to all below it where that is wanted.
-fn each_file(
+pub(crate) fn each_file(
     image: &mut Image,
     address: &Address,
     is_recursive: bool,

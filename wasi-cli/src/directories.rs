@@ -21,9 +21,9 @@ pub(crate) struct MkdirArgs {
     /// Make what is missing on the way there, and be content with what exists
     #[arg(short, long)]
     parents: bool,
-    /// Permissions, as in chmod
-    #[arg(short, long, default_value = "755", value_parser = Mode::parse)]
-    mode: Mode,
+    /// Permissions, as in chmod; 755 where no default ACL says otherwise
+    #[arg(short, long, value_parser = Mode::parse)]
+    mode: Option<Mode>,
 }
 
 /// Arguments of `rmdir`.
@@ -36,17 +36,17 @@ pub(crate) struct RmdirArgs {
 
 /// Carries out `mkdir`.
 pub(crate) fn mkdir(args: &MkdirArgs, session: &mut Session) -> Result<(), Failure> {
-    let new = NewInode { mode: args.mode.apply(0o777, false), uid: 0, gid: 0 };
+    let mode = args.mode.as_ref().map_or(0o777, |mode| mode.apply(0o777, false));
+    let new = NewInode { mode, uid: 0, gid: 0 };
     at_each(&args.addresses, Access::Write, session, |image, address, _| {
-        let made = if args.parents {
-            make_all(&mut image.volume, &address.path, &new)
-        } else {
-            let path = trim_end(&address.path);
-            image
-                .volume
-                .resolve_parent(path)
-                .and_then(|(parent, name)| image.volume.mkdir(parent, &name, &new).map(drop))
+        let make = |volume: &mut Volume| {
+            if args.parents {
+                return make_all(volume, &address.path, &new);
+            }
+            let (parent, name) = volume.resolve_parent(trim_end(&address.path))?;
+            volume.mkdir(parent, &name, &new).map(drop)
         };
+        let made = if args.mode.is_some() { make(&mut image.volume) } else { image.with_umask(make) };
         made.map_err(|error| image.fail(&address.path, "cannot make directory", &error))
     })
 }

@@ -95,7 +95,8 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
     out.finish()
 }
 
-fn parse_name(full: &str) -> Result<XattrName, Failure> {
+/// The attribute of that full name.
+pub(crate) fn parse_name(full: &str) -> Result<XattrName, Failure> {
     for namespace in [Namespace::User, Namespace::Trusted, Namespace::Security] {
         if let Some(name) = full.as_bytes().strip_prefix(namespace.prefix()).filter(|name| !name.is_empty()) {
             return Ok(XattrName { namespace, name: name.to_vec() });

@@ -20,6 +20,10 @@ use crate::session::Session;
 const OPENED_READ_ONLY: &str = "opened read-only";
 const DEVICE_READ_ONLY: &str = "the image is read-only";
 
+/// What files and directories that nobody names a mode for go without where no default access control list says
+/// otherwise; the same on every host.
+const UMASK: u16 = 0o022;
+
 /// What a command is going to do with an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -129,6 +133,14 @@ impl Image {
     /// The directory of `path` and the name in it, for what is about to be made there.
     pub(crate) fn parent_of(&mut self, path: &[u8]) -> Result<(Ino, Vec<u8>), Failure> {
         self.volume.resolve_parent(path).map_err(|error| self.fail(path, "", &error))
+    }
+
+    /// Does what makes files that nobody names a mode for.
+    pub(crate) fn with_umask<T>(&mut self, make: impl FnOnce(&mut Volume) -> T) -> T {
+        self.volume.set_umask(UMASK);
+        let made = make(&mut self.volume);
+        self.volume.set_umask(0);
+        made
     }
 
     /// Attributes of the inode at `path`.

@@ -3,16 +3,20 @@
 //! One source for the host and for wasm32-wasip1. Every command is a module with its arguments and a `run`; what
 //! they share lies beside them: addresses, images, failures, output.
 
+mod acl;
 mod address;
 mod args;
 mod attributes;
 mod cat;
+mod chattr;
 mod check;
 mod cp;
 mod directories;
 mod export;
 mod extents;
 mod failure;
+mod fallocate;
+mod getfacl;
 mod getfattr;
 mod host;
 mod image;
@@ -34,6 +38,8 @@ mod progress;
 mod recover;
 mod rm;
 mod session;
+mod setfacl;
+mod setfattr;
 mod size;
 mod stat;
 mod time;

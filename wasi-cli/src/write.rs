@@ -135,10 +135,5 @@ fn open(image: &mut Image, path: &[u8], may_create: bool) -> Result<Option<Ino>,
     if !may_create {
         return Ok(None);
     }
-    let (parent, name) = image.parent_of(path)?;
-    image
-        .volume
-        .create(parent, &name, &NewInode { mode: 0o644, uid: 0, gid: 0 })
-        .map(Some)
-        .map_err(|error| image.fail(path, "cannot create", &error))
+    crate::attributes::create(image, path).map(Some)
 }

@@ -170,6 +170,9 @@ fn make_named(
     if dir::lookup(tx, parent, name)?.is_some() {
         return Err(Mistake::Exists.into());
     }
+    if making.file_type == FileType::Symlink && parent.core.flags().contains(Flags::NOSYMLINKS) {
+        return Err(Mistake::NotPermitted("no symbolic links in this directory").into());
+    }
     let is_dir = making.file_type == FileType::Directory;
     if is_dir && parent.core.nlink.get() >= MAX_LINKS {
         return Err(Mistake::TooManyLinks.into());
