@@ -36,7 +36,7 @@ scenarios! {
     names_that_are_linked: "links", 8, 6000;
     anything_with_names: "moves", 8, 6000;
     full_volumes: "full", 6, 6000;
-    logs_that_wrap: "short-log", 6, 9000;
+    logs_that_wrap: "short-log", 4, 12000;
     large_operations: "fragments", 4, 4000;
     space_that_is_used_again: "reuse", 6, 6000;
     anything: "random", 16, 16000;
@@ -55,6 +55,11 @@ fn subsets(name: &str) {
 #[test]
 fn data_is_durable_before_the_checkpoint_that_shows_it() {
     subsets("remap");
+}
+
+#[test]
+fn what_was_put_in_place_is_durable_before_the_tail_moves() {
+    subsets("settle");
 }
 
 #[test]

@@ -55,6 +55,12 @@ impl Shape {
         Self { old_log: false, ..self }
     }
 
+    /// The same with a log that is at its end already.
+    #[must_use]
+    pub const fn at_its_end(self) -> Self {
+        Self { old_log: true, ..self }
+    }
+
     /// The shortest log that still takes every transaction.
     #[must_use]
     pub const fn with_short_log(self) -> Self {
@@ -147,8 +153,11 @@ const fn scenario(name: &'static str, shapes: &'static [Shape], prepare: Script,
 const ANY: &[Shape] = &[LARGE_BLOCKS, SMALL_BLOCKS, LARGE_SECTORS, PLAIN];
 /// Those that can share blocks.
 const SHARING: &[Shape] = &[LARGE_BLOCKS, SMALL_BLOCKS, LARGE_SECTORS];
-/// Those whose log wraps all the time.
+/// Those whose log is short.
 const SHORT: &[Shape] = &[SMALL_BLOCKS.with_short_log(), LARGE_BLOCKS.with_short_log()];
+/// Those whose log goes round soon, and again and again.
+const ROUND: &[Shape] =
+    &[SMALL_BLOCKS.with_short_log().at_its_end(), LARGE_BLOCKS.with_short_log().at_its_end()];
 
 /// Those that are full soon.
 const TIGHT: &[Shape] = &[LARGE_BLOCKS.with_long_log(), SMALL_BLOCKS.with_long_log(), PLAIN.with_long_log()];
@@ -161,14 +170,15 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("truncate", ANY, scripts::few_files, scripts::truncate),
     scenario("names", ANY, scripts::few_files, scripts::names),
     scenario("full", TIGHT, scripts::nearly_full, scripts::full),
-    scenario("short-log", SHORT, scripts::shared_files, scripts::many_fsyncs),
+    scenario("short-log", ROUND, scripts::shared_files, scripts::many_fsyncs),
     scenario("fragments", SHORT, scripts::fragmented, scripts::large_work),
     scenario("reuse", TIGHT, scripts::nearly_full, scripts::reuse),
     scenario("remap", SHARING, scripts::shared_files, scripts::remap),
     scenario("busy", SHARING, scripts::shared_files, scripts::busy),
-    scenario("renames", ANY, scripts::tree_of_files, scripts::renames),
     scenario("links", ANY, scripts::tree_of_files, scripts::links),
     scenario("moves", ANY, scripts::few_files, scripts::moves),
+    scenario("renames", ANY, scripts::tree_of_files, scripts::renames),
+    scenario("settle", SHORT, scripts::few_files, scripts::settle),
     scenario("random", ANY, scripts::few_files, scripts::random),
     scenario("directories", ANY, scripts::directories, scripts::directory_growth),
 ];

@@ -322,7 +322,7 @@ pub(super) fn reuse(driver: &mut Driver, rng: &mut Rng) -> Done {
 
 /// More goes through the log than it can hold.
 pub(super) fn many_fsyncs(driver: &mut Driver, rng: &mut Rng) -> Done {
-    for serial in 0..110 {
+    for serial in 0..250 {
         let path = *rng.pick(&FILES);
         match rng.below(6) {
             0 => create(driver, &format!("/n{serial}"))?,
@@ -336,6 +336,22 @@ pub(super) fn many_fsyncs(driver: &mut Driver, rng: &mut Rng) -> Done {
         fsync(driver, path)?;
     }
     driver.op(Op::Sync)
+}
+
+/// Names are made durable, many times over, so that blocks are put in place between one force and the next.
+pub(super) fn settle(driver: &mut Driver, rng: &mut Rng) -> Done {
+    for round in 0..60 {
+        for serial in 0..10 {
+            create(driver, &format!("/r{round}-{serial}"))?;
+        }
+        driver.op(Op::Chmod { path: bytes("/a"), mode: rng.below(512) as u16 })?;
+        fsync(driver, "/a")?;
+        for serial in 0..10 {
+            unlink(driver, &format!("/r{round}-{serial}"))?;
+        }
+        fsync(driver, "/a")?;
+    }
+    Ok(())
 }
 
 /// Where the pieces of a file of very many extents start.

@@ -73,7 +73,7 @@ pub(crate) fn find(ring: &mut Ring<'_>) -> Result<Ends> {
         return Ok(ends);
     }
     let hole = first_hole(ring, end, last.wrapping_sub(u32::from(first == last)))?;
-    check_landed(ring, hole, end)?;
+    check_landed(ring, hole, end, first)?;
     let end = hole;
     let end = whole_record(ring, end)?;
     let end = untorn(ring, end)?;
@@ -124,12 +124,19 @@ fn first_hole(ring: &mut Ring<'_>, end: u32, old_cycle: u32) -> Result<u32> {
 }
 
 /// Refuses a hole with more records behind it than can have been on their way: it is damage, and they are still needed.
-fn check_landed(ring: &mut Ring<'_>, hole: u32, end: u32) -> Result<()> {
+/// `cycle` is that of what lies before `end`.
+fn check_landed(ring: &mut Ring<'_>, hole: u32, end: u32, cycle: u32) -> Result<()> {
     let count = ring.distance(hole % ring.len_bb(), end % ring.len_bb());
     let bytes = ring.read(hole % ring.len_bb(), count)?;
     let places = (0..count).map(|step| ring.forward(hole % ring.len_bb(), step));
-    let landed = places.zip(bytes.chunks_exact(BB)).filter_map(|(at, sector)| header_in(sector, at));
-    if landed.filter(|header| header.len.get() > 0).count() > IN_FLIGHT {
+    let headers = places.zip(bytes.chunks_exact(BB)).filter_map(|(at, sector)| header_in(sector, at));
+    // In a record that did not land whole older ones show, which are not needed any more.
+    let is_new = |header: &RecordHeader| {
+        let at = Lsn(header.lsn.get()).block_bb();
+        let expected = if at < end { cycle } else { cycle.saturating_sub(1) };
+        header.len.get() > 0 && header.cycle.get() >= expected
+    };
+    if headers.filter(is_new).count() > IN_FLIGHT {
         return Err(ring.broken(hole % ring.len_bb(), "a block in the middle of the log is lost"));
     }
     Ok(())
