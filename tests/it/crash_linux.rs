@@ -4,13 +4,13 @@
 use std::path::Path;
 
 use xfskit::Volume;
-use xfskit::volume::OpenOptions;
+use xfskit::volume::{Follow, Namespace, OpenOptions, SetMode};
 use xfskit_tests::crash::campaign::Played;
 use xfskit_tests::crash::image::Image;
 use xfskit_tests::crash::record::Recorder;
-use xfskit_tests::crash::scenarios::{LARGE_BLOCKS, SCENARIOS};
+use xfskit_tests::crash::scenarios::{LARGE_BLOCKS, SCENARIOS, SMALL_BLOCKS, Shape};
 use xfskit_tests::crash::states::CrashState;
-use xfskit_tests::crash::trial::open;
+use xfskit_tests::crash::trial::{crash_recovery_everywhere, open};
 use xfskit_tests::crash::verdict::View;
 use xfskit_tests::ops::{Bytes, Op};
 use xfskit_tests::referee::{Referee, Xfsprogs, say, text_of};
@@ -91,7 +91,11 @@ fn linux_recovers_blocks_torn_on_their_way_into_place() {
     }
     let prepared = driver.prepared().expect("close");
     let mut driver = prepared.driver();
-    for round in 0..10 {
+    for round in 0..12 {
+        if round == 6 {
+            // Everything goes in place, and the volume goes on.
+            driver.volume().expect("open").quiesce().expect("quiesce");
+        }
         for index in [round * 3, round * 3 + 1] {
             driver.op(Op::Unlink { dir: dir(), name: name(index) }).expect("unlink");
         }
@@ -112,6 +116,50 @@ fn linux_recovers_blocks_torn_on_their_way_into_place() {
         recover_with_linux(referee, &image);
         compare(&mut volume_in(&image), disk, &format!("{state:?} of {end} events"));
     }
+}
+
+/// A file with thousands of blocks of attributes that is freed in several transactions: wherever that stops, Linux goes on
+/// with it, and so do we.
+#[test]
+fn linux_goes_on_freeing_a_large_attribute_fork() {
+    let Some(referee) = Referee::find() else { return };
+    let temp = TempDir::new("attrs");
+    let image = temp.join("a.img");
+    let shape = Shape { size_mib: 96, ..SMALL_BLOCKS }.for_linux().with_new_log();
+    let mut driver = shape.driver();
+    let (dir, name) = (Bytes(b"/".to_vec()), Bytes(b"file".to_vec()));
+    driver.op(Op::Create { dir: dir.clone(), name: name.clone(), mode: 0o600 }).expect("create");
+    let volume = driver.volume().expect("open");
+    let file = volume.resolve(b"/file", Follow::No).expect("resolve");
+    for index in 0..500_u32 {
+        let value = vec![index as u8; 40_000 + index as usize * 41];
+        let name = format!("attribute-{index}");
+        volume.set_xattr(file, Namespace::User, name.as_bytes(), &value, SetMode::Either).expect("set");
+    }
+    let prepared = driver.prepared().expect("close");
+    let mut driver = prepared.driver();
+    driver.op(Op::Unlink { dir, name }).expect("unlink");
+    driver.op(Op::Reopen).expect("close and open");
+    driver.drop_volume();
+    let recording = driver.recording(prepared.image.clone());
+    let mut states = 0;
+    // Some of them.
+    for at in recording.quiet_moments().into_iter().step_by(3) {
+        let state = recording.state(1, at as u64);
+        let disk = recording.build(&state);
+        let ours = open(disk.clone()).unwrap_or_else(|text| panic!("{state:?}: {text}"));
+        if ours.recovered().is_none_or(|report| report.unlinked == 0) {
+            continue;
+        }
+        crash_recovery_everywhere(&disk, 3).unwrap_or_else(|text| panic!("{state:?}: {text}"));
+        let disk = disk.to_image();
+        disk.save(&image);
+        recover_with_linux(referee, &image);
+        compare(&mut volume_in(&image), disk, &format!("{state:?}"));
+        states += 1;
+    }
+    assert!(states > 1, "freed at once");
+    say(&format!("{states} states"));
 }
 
 /// xfs_logprint reads our logs to their ends, while they are new: it stumbles over headers of records that go on at the

@@ -173,6 +173,25 @@ pub struct FreeRegion {
 /// Bytes before the entries of a leaf.
 pub const LEAF_HEADER_BYTES: usize = size_of::<AttrLeafHeader>();
 
+/// Fills in what a leaf without entries has behind its self-describing part; the rest of the block must be zero.
+///
+/// # Panics
+/// When `block` is shorter than a header.
+pub fn make_empty_leaf(block: &mut [u8]) {
+    let len = block.len();
+    let (header, _) = AttrLeafHeader::mut_from_prefix(block).expect("a block holds a header");
+    // The end of a block of 64 KiB does not fit the field; it becomes 0, which stands for it.
+    header.firstused.set((len & 0xffff) as u16);
+    let size = ((len - LEAF_HEADER_BYTES) & 0xffff) as u16;
+    header.freemap[0] = FreeRegion { base: (LEAF_HEADER_BYTES as u16).into(), size: size.into() };
+}
+
+/// Whether a leaf has no entries.
+#[must_use]
+pub fn is_empty_leaf(block: &[u8]) -> bool {
+    AttrLeafHeader::ref_from_prefix(block).is_ok_and(|(header, _)| header.count.get() == 0)
+}
+
 const _: () = assert!(LEAF_HEADER_BYTES == 80);
 
 /// An entry of a leaf.

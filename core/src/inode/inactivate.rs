@@ -1,15 +1,18 @@
 //! The end of an inode: everything that it owns is freed, then itself.
 //!
 //! A large file goes in steps, from its end. Each leaves a valid volume, provided that the inode is on its
-//! [unlinked list](unlinked) until the last one.
+//! [unlinked list](unlinked) until the last one. So does a large attribute fork, whose root first becomes an empty leaf:
+//! its tree would not survive to be cut.
 
 use crate::btree::bmap::Fork;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::format::BlockKind;
+use crate::format::attr::{is_empty_leaf, make_empty_leaf};
 use crate::format::extent::Extent;
 use crate::format::inode::{FileType, fork_format};
 use crate::inode::core::{core, core_mut};
 use crate::inode::{alloc, bmap, unlinked};
-use crate::journal::{Store, Transaction};
+use crate::journal::{Locator, Store, Transaction};
 use crate::units::{Daddr, FileBlock, Ino};
 
 /// Behind the last file block that any fork can have.
@@ -17,6 +20,8 @@ const END: FileBlock = FileBlock(1 << 54);
 
 /// Blocks of a directory that go at once.
 const DIR_STEP_BLOCKS: u32 = 64;
+/// Blocks of an attribute fork that are forgotten at once: each of them is an item in the log.
+const ATTRIBUTE_FSBLOCKS: u32 = 128;
 
 /// Frees blocks of an inode that no name leads to any more, until the transaction has its share of the log. Returns
 /// whether it has none left: then it may leave the unlinked list, and [`alloc::free`] has the rest.
@@ -33,14 +38,8 @@ pub fn step(tx: &mut Transaction<'_>, ino: Ino) -> Result<bool> {
     if has_extents(before.format) && !shrink(tx, ino, file_type)? {
         return Ok(false);
     }
-    // The tree of an attribute fork would not survive to be cut from its end: it goes as a whole.
     if before.forkoff != 0 && has_extents(before.aformat) {
-        let mut at = FileBlock(0);
-        while let Some(extent) = bmap::lookup(tx, ino, Fork::Attr, at)? {
-            cancel(tx, &extent, 1);
-            at = extent.file_end();
-        }
-        bmap::unmap(tx, ino, Fork::Attr, FileBlock(0), END)?;
+        return shrink_attributes(tx, ino);
     }
     Ok(true)
 }
@@ -90,6 +89,42 @@ fn shrink(tx: &mut Transaction<'_>, ino: Ino, file_type: Option<FileType>) -> Re
         bmap::unmap(tx, ino, Fork::Data, extent.file_block.plus(keep.into()), END)?;
     }
     Ok(true)
+}
+
+/// Cuts the attribute fork from its end; true when nothing is left of it.
+fn shrink_attributes(tx: &mut Transaction<'_>, ino: Ino) -> Result<bool> {
+    while let Some(extent) = bmap::last(tx, ino, Fork::Attr)? {
+        if tx.is_full() {
+            return Ok(false);
+        }
+        let last = extent.len.saturating_sub(ATTRIBUTE_FSBLOCKS).min(extent.len - 1);
+        let is_whole = extent.file_block == FileBlock(0) && last == 0;
+        if !is_whole {
+            empty_root(tx, ino)?;
+        }
+        let keep = if is_whole { 0 } else { last };
+        cancel(tx, &extent.part(keep, extent.len - keep), 1);
+        bmap::unmap(tx, ino, Fork::Attr, extent.file_block.plus(keep.into()), END)?;
+    }
+    Ok(true)
+}
+
+/// Makes the root of the tree of attributes a leaf without any, unless it is one already.
+fn empty_root(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
+    let root =
+        bmap::lookup(tx, ino, Fork::Attr, FileBlock(0))?.filter(|root| root.file_block == FileBlock(0));
+    // Without a root there is no tree that could lead anywhere.
+    let Some(root) = root else { return Ok(()) };
+    let (daddr, len_bytes) = (tx.geometry().daddr(root.start), tx.geometry().blocksize);
+    let kinds = &[BlockKind::AttrLeaf, BlockKind::DaNode];
+    let locator = Locator::new(kinds, daddr, len_bytes, Some(ino.0));
+    match tx.block(&locator) {
+        Ok(block) if block.kind == BlockKind::AttrLeaf && is_empty_leaf(&block.bytes) => {}
+        // A damaged one is no reason to keep the file.
+        Ok(_) | Err(Error::Corrupt(_)) => make_empty_leaf(tx.create(&locator)),
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Forgets blocks of metadata that are `unit_fsblocks` long each, where an extent does not cut them.
