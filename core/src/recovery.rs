@@ -5,7 +5,7 @@
 //!
 //! Source: "Journaling Log", and "XFS Online Fsck Design" on intents.
 
-mod exchange;
+pub(crate) mod exchange;
 mod intents;
 mod leftovers;
 mod mend;

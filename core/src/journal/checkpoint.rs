@@ -89,6 +89,9 @@ pub(super) fn regions(
     for (daddr, len_bytes) in pending.cancels() {
         push_cancel(&mut regions, daddr, len_bytes);
     }
+    for rest in pending.exchanges() {
+        regions.push(&[rest.as_bytes()]);
+    }
     for done in pending.dones() {
         push_done(&mut regions, done);
     }

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::transaction::CHUNK_BYTES;
-use crate::format::log_item::PhysicalExtent;
+use crate::format::log_item::{PhysicalExtent, XmiFormat};
 use crate::units::{AgBlock, AgNumber, Daddr};
 
 /// Bytes that an item takes in the log besides its data, at most: operation headers and format region.
@@ -93,6 +93,7 @@ pub struct Pending {
     /// Freed buffers: address and length in bytes.
     cancels: BTreeMap<Daddr, u32>,
     icreates: Vec<Icreate>,
+    exchanges: Vec<XmiFormat>,
     dones: Vec<Done>,
     superblock: bool,
     bytes: usize,
@@ -104,6 +105,7 @@ impl Pending {
         self.blocks.is_empty()
             && self.cancels.is_empty()
             && self.icreates.is_empty()
+            && self.exchanges.is_empty()
             && self.dones.is_empty()
             && !self.superblock
     }
@@ -126,6 +128,11 @@ impl Pending {
     /// Chunks of inodes that were made.
     pub(super) fn icreates(&self) -> &[Icreate] {
         &self.icreates
+    }
+
+    /// Exchanges that are still to be done, some perhaps by what is pending as well.
+    pub(super) fn exchanges(&self) -> &[XmiFormat] {
+        &self.exchanges
     }
 
     /// Intents that are done.
@@ -178,6 +185,12 @@ impl Pending {
     pub(super) fn icreate(&mut self, chunk: Icreate) {
         self.bytes += ITEM_BYTES;
         self.icreates.push(chunk);
+    }
+
+    /// Says what is left of an exchange.
+    pub(super) fn exchange(&mut self, rest: XmiFormat) {
+        self.bytes += ITEM_BYTES + size_of::<XmiFormat>();
+        self.exchanges.push(rest);
     }
 
     /// Says that an intent is done.

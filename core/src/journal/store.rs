@@ -18,6 +18,7 @@ use crate::error::{Error, Place, Problem, Result};
 use crate::format::BlockKind;
 use crate::format::features::Version;
 use crate::format::header::{self, Identity};
+use crate::format::log_item::XmiFormat;
 use crate::format::superblock::RawSuperblock;
 use crate::geometry::Geometry;
 use crate::units::{AgBlock, Daddr, Ino, Lsn};
@@ -344,14 +345,7 @@ impl Store {
     }
 
     /// Takes what else a transaction did into the volume.
-    pub(super) fn note(
-        &mut self,
-        freed: &ExtentSet,
-        let_go: &ExtentSet,
-        counters: &Counters,
-        icreates: Vec<Icreate>,
-        dones: Vec<Done>,
-    ) {
+    pub(super) fn note(&mut self, freed: &ExtentSet, let_go: &ExtentSet, counters: &Counters) {
         for (ag, start, len) in freed.iter() {
             self.busy.insert(ag, start, len);
         }
@@ -359,8 +353,15 @@ impl Store {
             self.let_go.insert(ag, start, len);
         }
         self.counters = self.counters.plus(counters);
+    }
+
+    /// Takes what a transaction did that no block tells into the volume.
+    pub(super) fn note_items(&mut self, icreates: Vec<Icreate>, exchanges: Vec<XmiFormat>, dones: Vec<Done>) {
         for chunk in icreates {
             self.pending.icreate(chunk);
+        }
+        for rest in exchanges {
+            self.pending.exchange(rest);
         }
         for done in dones {
             self.pending.done(done);

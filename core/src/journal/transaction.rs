@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::format::BlockKind;
 use crate::format::header::{self, Identity, be_u32};
 use crate::format::inode::Dinode;
+use crate::format::log_item::XmiFormat;
 use crate::geometry::Geometry;
 use crate::units::{AgBlock, AgNumber, Daddr};
 
@@ -104,6 +105,7 @@ pub struct Transaction<'s> {
     let_go: ExtentSet,
     counters: Counters,
     icreates: Vec<Icreate>,
+    exchanges: Vec<XmiFormat>,
     dones: Vec<Done>,
     /// What all of it takes in the log, in bytes, at most.
     log_bytes: usize,
@@ -120,6 +122,7 @@ impl<'s> Transaction<'s> {
             let_go: ExtentSet::default(),
             counters: Counters::default(),
             icreates: Vec::new(),
+            exchanges: Vec::new(),
             dones: Vec::new(),
             log_bytes: 0,
         }
@@ -240,6 +243,12 @@ impl<'s> Transaction<'s> {
         self.dones.push(done);
     }
 
+    /// Says what is left of an exchange: it has an id that no other one in the log has.
+    pub fn note_exchange(&mut self, rest: XmiFormat) {
+        self.log_bytes += ITEM_BYTES + size_of::<XmiFormat>();
+        self.exchanges.push(rest);
+    }
+
     /// Forgets a buffer of metadata, `len_bytes` bytes from `daddr` on: its blocks were freed.
     ///
     /// The length must be the one that changes of the buffer were logged with (that of a directory block, of a cluster
@@ -309,13 +318,15 @@ impl<'s> Transaction<'s> {
     /// never hold it. Nothing of it has happened then.
     pub fn commit(self) -> Result<()> {
         self.store.make_room(self.log_bytes)?;
-        let Self { store, changed, cancelled, freed, let_go, counters, icreates, dones, .. } = self;
+        let Self { store, changed, cancelled, freed, let_go, counters, icreates, exchanges, dones, .. } =
+            self;
         store.forget(&cancelled);
         for (daddr, changed) in changed {
             let (block, item) = changed.into_pending();
             store.publish(daddr, block, item);
         }
-        store.note(&freed, &let_go, &counters, icreates, dones);
+        store.note(&freed, &let_go, &counters);
+        store.note_items(icreates, exchanges, dones);
         Ok(())
     }
 }

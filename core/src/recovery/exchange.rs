@@ -1,6 +1,6 @@
 //! Finishing an exchange of mappings between two files (XMI).
 //!
-//! The log has what is left of it: each step of Linux writes down the rest anew. Reference counts stay, the owners change.
+//! The log has what is left of it: each step of Linux writes down the rest anew, and so does each of ours. Reference counts stay, the owners change.
 //! The new sizes are always set; Linux 6.18 sets them with each mapping, and so forgets them where both files end in holes.
 //!
 //! Source: "File Mapping Exchange Intent".
@@ -26,6 +26,9 @@ const WRITTEN_ONLY: u64 = 0x4;
 const CLEAR_REFLINK_1: u64 = 0x8;
 const CLEAR_REFLINK_2: u64 = 0x10;
 const KNOWN: u64 = 0x1f;
+
+/// Extents of a file that are exchanged between two looks at the transaction's size.
+const PART_EXTENTS: u32 = 16;
 
 /// A stretch of a file: the inode, and where it starts.
 type Side = (Ino, FileBlock);
@@ -55,11 +58,11 @@ pub(super) fn check(geometry: &Geometry, format: &XmiFormat) -> Result<()> {
     Ok(())
 }
 
-/// Exchanges what is left.
+/// Exchanges what is left, until all of it is done or the transaction is full. Returns what is left then.
 ///
 /// # Errors
 /// Corruption when the files are not those that were meant; those of changing the trees.
-pub(super) fn exchange(tx: &mut Transaction<'_>, format: &XmiFormat) -> Result<()> {
+pub(crate) fn exchange(tx: &mut Transaction<'_>, format: &XmiFormat) -> Result<Option<XmiFormat>> {
     let flags = format.flags.get();
     let fork = if flags & ATTR_FORK != 0 { Fork::Attr } else { Fork::Data };
     let one = (Ino(format.ino1.get()), FileBlock(format.startoff1.get()));
@@ -68,13 +71,22 @@ pub(super) fn exchange(tx: &mut Transaction<'_>, format: &XmiFormat) -> Result<(
         check_file(&inode::read(tx, ino)?, fork, gen_)?;
     }
     let count = format.blockcount.get();
-    if flags & WRITTEN_ONLY == 0 {
-        swap(tx, fork, one, two, count)?;
-    } else {
-        for part in written(tx, fork, one, count)? {
-            let skip = part.file_block.since(one.1);
-            swap(tx, fork, (one.0, part.file_block), (two.0, two.1.plus(skip)), part.len.into())?;
+    let mut done = 0;
+    while done < count {
+        if tx.is_full() {
+            return Ok(Some(rest_of(format, done)));
         }
+        let (one, two) = ((one.0, one.1.plus(done)), (two.0, two.1.plus(done)));
+        let len = part(tx, fork, one, count - done)?.min(part(tx, fork, two, count - done)?);
+        if flags & WRITTEN_ONLY == 0 {
+            swap(tx, fork, one, two, len)?;
+        } else {
+            for part in written(tx, fork, one, len)? {
+                let skip = part.file_block.since(one.1);
+                swap(tx, fork, (one.0, part.file_block), (two.0, two.1.plus(skip)), part.len.into())?;
+            }
+        }
+        done += len;
     }
     let ends = [(one.0, format.isize1, CLEAR_REFLINK_1), (two.0, format.isize2, CLEAR_REFLINK_2)];
     for (ino, size, clear) in ends {
@@ -86,7 +98,32 @@ pub(super) fn exchange(tx: &mut Transaction<'_>, format: &XmiFormat) -> Result<(
             core.flags2.set(core.flags2.get() & !Flags2::REFLINK.bits());
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+/// What is left of an exchange of which `done` blocks are exchanged. Linux takes addresses for ids, so it has no small ones;
+/// those of ours count up, so that none is in the log twice.
+fn rest_of(format: &XmiFormat, done: u64) -> XmiFormat {
+    let id = format.id.get();
+    XmiFormat {
+        id: if id < u64::from(u32::MAX) { id + 1 } else { 1 }.into(),
+        startoff1: (format.startoff1.get() + done).into(),
+        startoff2: (format.startoff2.get() + done).into(),
+        blockcount: (format.blockcount.get() - done).into(),
+        ..*format
+    }
+}
+
+/// How much of a stretch of at most `most` blocks is exchanged at once: some extents.
+fn part(tx: &mut Transaction<'_>, fork: Fork, (ino, from): Side, most: u64) -> Result<u64> {
+    let mut at = from;
+    for _ in 0..PART_EXTENTS {
+        match bmap::lookup(tx, ino, fork, at)? {
+            Some(extent) if extent.file_end() < from.plus(most) => at = extent.file_end(),
+            _ => return Ok(most),
+        }
+    }
+    Ok(at.since(from))
 }
 
 fn check_file(file: &Inode, fork: Fork, gen_: u32) -> Result<()> {

@@ -21,7 +21,7 @@ use crate::attr;
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::btree::{RmapOwner, RmapRec};
 use crate::format::extent::Extent;
-use crate::format::log_item::{MapExtent, PhysicalExtent};
+use crate::format::log_item::{MapExtent, PhysicalExtent, XmiFormat, item_type};
 use crate::geometry::Geometry;
 use crate::inode::core::{core, core_mut};
 use crate::inode::{self, Fork, bmap};
@@ -143,12 +143,16 @@ fn check_offset(name: &'static str, extent: &MapExtent) -> Result<()> {
     if is_inside { Ok(()) } else { Err(bounds(name, "startoff", start)) }
 }
 
-/// Finishes one intent in a transaction of its own.
+/// Finishes one intent in a transaction of its own; an exchange of very many extents in several, each of which logs what is
+/// left.
 ///
 /// # Errors
-/// Corruption when the volume is not what the intent says it is; those of changing the trees. Nothing of this intent has
-/// changed then.
+/// Corruption when the volume is not what the intent says it is; those of changing the trees. Nothing of this transaction
+/// has happened then.
 pub(super) fn finish(store: &mut Store, intent: &Intent) -> Result<()> {
+    if let Work::Exchange(format) = &intent.work {
+        return finish_exchange(store, *format);
+    }
     let mut tx = Transaction::new(store);
     let mut done = Done { intent: intent.kind, id: intent.id, extents: Vec::new() };
     match &intent.work {
@@ -163,11 +167,27 @@ pub(super) fn finish(store: &mut Store, intent: &Intent) -> Result<()> {
         Work::Refcount(extents) => extents.iter().try_for_each(|extent| change_refcount(&mut tx, extent))?,
         Work::Rmap(extents) => extents.iter().try_for_each(|extent| change_rmap(&mut tx, extent))?,
         Work::Bmap(extents) => extents.iter().try_for_each(|extent| change_bmap(&mut tx, extent))?,
-        Work::Exchange(format) => exchange(&mut tx, format)?,
+        Work::Exchange(_) => {}
         Work::Attr(attr) => change_attr(&mut tx, attr)?,
     }
     tx.note_done(done);
     tx.commit()
+}
+
+fn finish_exchange(store: &mut Store, mut format: XmiFormat) -> Result<()> {
+    loop {
+        let mut tx = Transaction::new(store);
+        let rest = exchange(&mut tx, &format)?;
+        tx.note_done(Done { intent: item_type::XMI, id: format.id.get(), extents: Vec::new() });
+        if let Some(rest) = rest {
+            tx.note_exchange(rest);
+        }
+        tx.commit()?;
+        match rest {
+            Some(rest) => format = rest,
+            None => return Ok(()),
+        }
+    }
 }
 
 fn change_refcount(tx: &mut Transaction<'_>, extent: &PhysicalExtent) -> Result<()> {

@@ -25,6 +25,7 @@ use crate::device::{BlockDevice, DeviceError};
 use crate::error::{Error, Result};
 use crate::format::BlockKind;
 use crate::format::header;
+use crate::format::log_item::item_type;
 use crate::format::superblock::RawSuperblock;
 use crate::journal::items::Done;
 use crate::journal::log::{Log, Position};
@@ -200,6 +201,11 @@ impl Store {
         log.release(tail.unwrap_or(start));
         self.tid = self.tid.wrapping_add(1).max(1);
         let pending = core::mem::take(&mut self.pending);
+        self.intents.extend(pending.exchanges().iter().map(|rest| PendingIntent {
+            intent: item_type::XMI,
+            id: rest.id.get(),
+            lsn: start,
+        }));
         self.strike_off(pending.dones());
         self.settled();
         self.oldest.get_or_insert(start);

@@ -6,7 +6,10 @@ use alloc::vec::Vec;
 use super::{FILE, Shared, assert_sound, contents, fresh, pattern};
 use crate::format::header::{be_u32, be_u64};
 use crate::format::log::RECORD_MAGIC;
+use crate::format::log_item::{XmiFormat, item_type};
+use crate::journal::Done;
 use crate::journal::log_state::{LogState, log_state};
+use crate::recovery::exchange::exchange;
 use crate::units::{Ino, Lsn};
 use crate::volume::Volume;
 
@@ -151,4 +154,65 @@ fn every_record_names_a_tail_that_is_not_behind_it_and_no_other_record_overwrote
         }
     }
     assert!(records > 40, "{records}");
+}
+
+/// Each part of a large exchange logs what is left of it, and recovery goes on from there.
+#[test]
+fn an_exchange_of_very_many_extents_goes_on_after_each_part() {
+    let device = fresh(128, |format| format.log_fsblocks = Some(512));
+    let mut volume = device.open();
+    let root = volume.root();
+    let one = fragmented(&mut volume, b"one", 9000);
+    let two = volume.create(root, b"two", &FILE).expect("create");
+    volume.clone_file(one, two).expect("clone");
+    volume.write(two, 0, &pattern(3, 2000 * BLOCK)).expect("write");
+    volume.truncate(two, 2000 * BLOCK as u64).expect("truncate");
+    volume.sync().expect("sync");
+    let expected = [contents(&mut volume, two), contents(&mut volume, one)];
+    let gen_of = |volume: &mut Volume, ino| {
+        crate::inode::read(&mut volume.transaction(), ino).expect("inode").core.gen_
+    };
+    let mut format = XmiFormat {
+        type_: item_type::XMI.into(),
+        size: 1.into(),
+        pad: 0.into(),
+        id: 0xffff_8880_1234_5678.into(),
+        ino1: one.0.into(),
+        ino2: two.0.into(),
+        igen1: gen_of(&mut volume, one).get().into(),
+        igen2: gen_of(&mut volume, two).get().into(),
+        startoff1: 0.into(),
+        startoff2: 0.into(),
+        blockcount: 9000.into(),
+        flags: 0x2.into(),
+        isize1: (2000 * BLOCK as u64).into(),
+        isize2: (9000 * BLOCK as u64).into(),
+    };
+    let mut parts = 0;
+    loop {
+        let mut tx = volume.transaction();
+        let rest = exchange(&mut tx, &format).expect("exchange");
+        tx.note_done(Done { intent: item_type::XMI, id: format.id.get(), extents: Vec::new() });
+        rest.into_iter().for_each(|rest| tx.note_exchange(rest));
+        tx.commit().expect("commit");
+        parts += 1;
+        let Some(rest) = rest else { break };
+        format = rest;
+        if parts % 2 == 1 {
+            volume.store().force().expect("force");
+            let mut recovered = Shared::new(device.bytes.borrow().clone()).open();
+            let report = recovered.recovered().expect("a dirty log");
+            assert_eq!(report.intents.get(&item_type::XMI), Some(&1));
+            assert!(
+                contents(&mut recovered, one) == expected[0] && contents(&mut recovered, two) == expected[1]
+            );
+            assert_sound(&mut recovered);
+        }
+    }
+    assert!(parts > 3, "{parts} parts");
+    // What the volume remembers of both files is not what they are now.
+    volume.store().force().expect("force");
+    let mut volume = Shared::new(device.bytes.borrow().clone()).open();
+    assert!(contents(&mut volume, one) == expected[0] && contents(&mut volume, two) == expected[1]);
+    assert_sound(&mut volume);
 }
