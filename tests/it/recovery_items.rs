@@ -134,6 +134,9 @@ fn trees_that_change_hands_get_their_new_owner() {
     let mount = referee.mount(&image);
     let (one, two) = (mount.path().join("one"), mount.path().join("two"));
     interleave(&one, &two, 300);
+    mount.unmount();
+    // What was logged before would be logged again, owner and all.
+    let mount = referee.mount(&image);
     run(Command::new("xfs_io").args(["-c", &format!("swapext {}", two.display())]).arg(&one));
     assert!(std::fs::read(&one).expect("read") == pattern(2, 0, 300 * 4096), "the forks were exchanged");
     mount.shut_down(true);
