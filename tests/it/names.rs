@@ -1,14 +1,14 @@
 //! Names: what xfskit makes, links, moves and removes, Linux finds as the model says, parent pointers included.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use xfskit::volume::{OpenOptions, RenameMode};
+use xfskit::volume::{OpenOptions, RenameMode, Timestamp};
 use xfskit_tests::fresh::{Fresh, format_options};
-use xfskit_tests::ops::{Generator, Limits, Op, apply_on_mount};
+use xfskit_tests::ops::{Bytes, Generator, How, Limits, Op, apply_on_mount};
 use xfskit_tests::options::OptionSet;
 use xfskit_tests::referee::{Referee, Xfsprogs, run, text_of};
 use xfskit_tests::rng::Rng;
@@ -242,5 +242,79 @@ fn attribute_forks_are_those_that_the_kernel_makes() {
     let by_kernel = attribute_forks(referee, &theirs, &by_kernel);
     for ((path, own), by_kernel) in paths.iter().zip(&own).zip(&by_kernel) {
         assert_eq!(own, by_kernel, "{}, XFSKIT_SEED={seed}", path.escape_ascii());
+    }
+}
+
+fn op_rename(from: &str, to: &str, how: How) -> Op {
+    let split = |path: &str| {
+        let (dir, name) = path.rsplit_once('/').expect("a path from the root");
+        (Bytes(if dir.is_empty() { b"/".to_vec() } else { dir.into() }), Bytes(name.into()))
+    };
+    let ((dir, name), (new_dir, new_name)) = (split(from), split(to));
+    Op::Rename { dir, name, new_dir, new_name, how }
+}
+
+/// What an operation did to the times of what was there before: path, and whether mtime and ctime are others now.
+fn changed_times(before: &Tree, after: &Tree) -> Vec<String> {
+    let later: BTreeMap<_, _> = after.entries.values().map(|entry| (entry.ino, entry)).collect();
+    let told = before.entries.iter().filter_map(|(path, entry)| {
+        let now = later.get(&entry.ino)?;
+        let (modified, changed) = (now.mtime != entry.mtime, now.ctime != entry.ctime);
+        (modified || changed).then(|| format!("{path}: mtime {modified}, ctime {changed}"))
+    });
+    told.collect()
+}
+
+/// Each operation changes the times of directories and of what it moves as it does in Linux.
+#[test]
+fn times_change_as_in_linux() {
+    let Some(referee) = Referee::find() else { return };
+    let set = OptionSet::named("new_without_parents");
+    if !referee.has(set.version) {
+        return;
+    }
+    let temp = TempDir::new("names-times");
+    let [ours, theirs] = ["ours.img", "theirs.img"].map(|name| temp.join(name));
+    for image in [&ours, &theirs] {
+        referee.mkfs(set, image);
+        let mount = referee.mount(image);
+        for dir in ["a", "b", "a/x", "a/y", "b/z", "b/empty", "b/empty2"] {
+            std::fs::create_dir(mount.path().join(dir)).expect("mkdir");
+        }
+        for file in ["a/f", "a/g", "b/h", "b/i", "b/j", "c", "d"] {
+            std::fs::write(mount.path().join(file), file).expect("write");
+        }
+        mount.unmount();
+    }
+    let ops = [
+        op_rename("/a/f", "/a/new", How::NoReplace),
+        op_rename("/a/new", "/b/new", How::Replace),
+        op_rename("/b/new", "/a/g", How::Replace),
+        op_rename("/a/x", "/b/x", How::Replace),
+        op_rename("/b/x", "/b/empty", How::Replace),
+        op_rename("/b/empty", "/a/y", How::Replace),
+        op_rename("/b/h", "/b/i", How::Exchange),
+        op_rename("/b/h", "/c", How::Exchange),
+        op_rename("/a/y", "/d", How::Exchange),
+        op_rename("/d", "/b/z", How::Exchange),
+        op_rename("/b/i", "/a/i", How::Whiteout),
+        op_rename("/b/empty2", "/a/empty2", How::Whiteout),
+        Op::Link { path: Bytes(b"/b/j".to_vec()), dir: Bytes(b"/a".to_vec()), name: Bytes(b"j".to_vec()) },
+        Op::Unlink { dir: Bytes(b"/b".to_vec()), name: Bytes(b"j".to_vec()) },
+        Op::Rmdir { dir: Bytes(b"/a".to_vec()), name: Bytes(b"empty2".to_vec()) },
+    ];
+    let mount = referee.mount(&theirs);
+    let mut session = Session::open(&ours, b"").expect("open");
+    for (seconds, op) in (2_000_000_000..).zip(&ops) {
+        let before = tree::from_mount(mount.path());
+        // Longer than the clock of the kernel stands still.
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        apply_on_mount(mount.path(), op);
+        let by_kernel = changed_times(&before, &tree::from_mount(mount.path()));
+        let before = tree::from_volume(session.volume()).expect("read");
+        session.volume().set_time(Timestamp { seconds, nanoseconds: 0 });
+        session.apply(op).expect("apply");
+        let by_xfskit = changed_times(&before, &tree::from_volume(session.volume()).expect("read"));
+        assert_eq!(by_xfskit, by_kernel, "{op:?}");
     }
 }
