@@ -158,6 +158,13 @@ impl Dir {
         let into = self.writable(tx, keep, kinds::LEAFN)?;
         let kept = leaf_block::compact(tx, &into)?;
         let count = kept + live.len();
+        if count > leaf_block::max_entries(self.block_bytes()) {
+            return Err(self.damaged(
+                BlockKind::DirLeafN,
+                keep,
+                Problem::Rule("leaves count too few entries"),
+            ));
+        }
         if pair.in_front {
             let (to, end) = (leaf_block::entry_at(live.len()), leaf_block::entry_at(count));
             let bytes = tx.modify(&into, leaf_block::entry_at(0)..end)?;

@@ -70,16 +70,21 @@ fn nearest_stale(index: usize, count: usize, is_stale: impl Fn(usize) -> bool) -
     high.filter(|&high| low.is_none_or(|low| high - index < index - low)).or(low)
 }
 
-/// Puts an entry before the one at `index`. There must be a stale one, or room for one more.
+/// Puts an entry before the one at `index`. There must be a stale one, or room for one more before byte `end`.
 pub(super) fn insert(
     tx: &mut Transaction<'_>,
     leaf: &Locator,
     index: usize,
     entry: LeafEntry,
+    end: usize,
 ) -> Result<(), Failure> {
     let bytes = tx.read(leaf)?;
     let (count, stale) = counts(bytes);
     if stale == 0 {
+        // Where the leaf counted more stale entries than it has, room was found that is not there.
+        if entry_at(count + 1) > end {
+            return Err(Problem::Rule("a leaf has fewer stale entries than it counts").into());
+        }
         let bytes = tx.modify(leaf, entry_at(index)..entry_at(count + 1))?;
         bytes.copy_within(entry_at(index)..entry_at(count), entry_at(index + 1));
         entry.encode(&mut bytes[entry_at(index)..]);

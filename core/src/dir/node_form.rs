@@ -56,6 +56,7 @@ pub(super) fn add(tx: &mut Transaction<'_>, dir: &mut Dir, new: &NewName<'_>, ha
 fn find_place(tx: &mut Transaction<'_>, dir: &Dir, need: usize, hash: u32) -> Result<(Way, Hint)> {
     let mut way = dir.descend(tx, hash)?;
     let mut hint = Hint::default();
+    let mut steps_left = dir.inode.core.nblocks.get();
     loop {
         let last = way.len() - 1;
         let block = way[last].block;
@@ -65,7 +66,7 @@ fn find_place(tx: &mut Transaction<'_>, dir: &Dir, need: usize, hash: u32) -> Re
             .map(|index| entries.get(index))
             .take_while(|entry| entry.hash == hash)
             .collect();
-        let ends_equal = entries.len() > 0 && entries.get(entries.len() - 1).hash == hash;
+        let ends_equal = !entries.is_empty() && entries.get(entries.len() - 1).hash == hash;
         hint.data = None;
         let mut seen = None;
         for entry in run {
@@ -81,12 +82,28 @@ fn find_place(tx: &mut Transaction<'_>, dir: &Dir, need: usize, hash: u32) -> Re
             way[last].index += 1;
         }
         // Names of the same hash may go on in the next leaf.
-        let next = if ends_equal { dir.shift(tx, &way, true)? } else { None };
-        match next {
+        match next_leaf(tx, dir, &way, ends_equal, &mut steps_left)? {
             Some(next) => way = next,
             None => return Ok((way, hint)),
         }
     }
+}
+
+/// The way to the next leaf, if names of one hash may go on there. No more leaves follow than the directory has blocks.
+fn next_leaf(
+    tx: &mut Transaction<'_>,
+    dir: &Dir,
+    way: &Way,
+    may_go_on: bool,
+    steps_left: &mut u64,
+) -> Result<Option<Way>> {
+    if !may_go_on {
+        return Ok(None);
+    }
+    *steps_left = steps_left.checked_sub(1).ok_or_else(|| {
+        dir.damaged(BlockKind::DirLeafN, way[way.len() - 1].block, Problem::Rule("leaves without end"))
+    })?;
+    dir.shift(tx, way, true)
 }
 
 fn add_data_block(tx: &mut Transaction<'_>, dir: &mut Dir) -> Result<usize> {
@@ -125,6 +142,7 @@ fn add_to_leaf(tx: &mut Transaction<'_>, dir: &mut Dir, way: &mut Way, entry: Le
 fn find(tx: &mut Transaction<'_>, dir: &Dir, wanted: &Wanted<'_>) -> Result<Option<(Way, Dataptr)>> {
     let mut way = dir.descend(tx, wanted.hash)?;
     let mut similar = None;
+    let mut steps_left = dir.inode.core.nblocks.get();
     loop {
         let last = way.len() - 1;
         let block = way[last].block;
@@ -135,7 +153,7 @@ fn find(tx: &mut Transaction<'_>, dir: &Dir, wanted: &Wanted<'_>) -> Result<Opti
             .take_while(|(_, entry)| entry.hash == wanted.hash)
             .filter(|(_, entry)| !entry.is_stale())
             .collect();
-        let ends_equal = entries.len() == 0 || entries.get(entries.len() - 1).hash <= wanted.hash;
+        let ends_equal = entries.is_empty() || entries.get(entries.len() - 1).hash <= wanted.hash;
         let addresses: Vec<_> = run.iter().map(|(_, entry)| entry.address).collect();
         if let Some(found) = matching(tx, &dir.inode, wanted, &addresses)? {
             let (index, entry) = run[found.index];
@@ -146,8 +164,7 @@ fn find(tx: &mut Transaction<'_>, dir: &Dir, wanted: &Wanted<'_>) -> Result<Opti
             }
             similar = similar.or(place);
         }
-        let next = if ends_equal { dir.shift(tx, &way, true)? } else { None };
-        match next {
+        match next_leaf(tx, dir, &way, ends_equal, &mut steps_left)? {
             Some(next) => way = next,
             None => return Ok(similar),
         }
@@ -210,7 +227,9 @@ fn to_leaf(tx: &mut Transaction<'_>, dir: &mut Dir) -> Result<()> {
         return Ok(());
     }
     let locator = dir.writable(tx, root, kinds::LEAFN)?;
-    leaf_block::compact(tx, &locator)?;
+    if leaf_block::compact(tx, &locator)? != live {
+        return Err(dir.damaged(BlockKind::DirLeafN, root, Problem::Rule("number of stale entries")));
+    }
     let locator = dir.retype(tx, &locator, kinds::LEAF1)?;
     leaf_form::make_table(tx, dir, &locator, &bests)?;
     dir.shrink(tx, dir.free_at(0))?;

@@ -11,6 +11,7 @@ use core::mem::offset_of;
 
 use super::blocks::{Dir, copy_contents, kinds};
 use super::leaf_block::{self, Failure};
+use super::leaf_form::{BEST_BYTES, COUNT_BYTES};
 use crate::error::{Error, Problem, Result};
 use crate::format::BlockKind;
 use crate::format::da::{BlockInfo, MAX_LEVELS, NODE_HEADER_BYTES, Node, NodeEntry, NodeHeader};
@@ -246,7 +247,11 @@ impl Dir {
         index: usize,
         entry: LeafEntry,
     ) -> Result<()> {
-        leaf_block::insert(tx, leaf, index, entry).map_err(|failure| match failure {
+        let view = self.leaf(tx, block, leaf)?;
+        let table =
+            if leaf.kinds == kinds::LEAF1 { COUNT_BYTES + view.bests_count() * BEST_BYTES } else { 0 };
+        let end = self.block_bytes() - table;
+        leaf_block::insert(tx, leaf, index, entry, end).map_err(|failure| match failure {
             Failure::Problem(problem) => self.damaged(leaf.kinds[0], block, problem),
             Failure::Error(error) => error,
         })
