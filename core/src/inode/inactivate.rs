@@ -5,7 +5,7 @@
 //! its tree would not survive to be cut.
 
 use crate::btree::bmap::Fork;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Problem, Result};
 use crate::format::BlockKind;
 use crate::format::attr::{is_empty_leaf, make_empty_leaf};
 use crate::format::extent::Extent;
@@ -65,7 +65,8 @@ pub fn finish(store: &mut Store, ino: Ino) -> Result<()> {
 
 /// Cuts the data fork from its end; true when nothing is left of it.
 fn shrink(tx: &mut Transaction<'_>, ino: Ino, file_type: Option<FileType>) -> Result<bool> {
-    while let Some(extent) = bmap::last(tx, ino, Fork::Data)? {
+    let mut limit = END;
+    while let Some(extent) = last_before(tx, ino, Fork::Data, limit)? {
         if tx.is_full() {
             return Ok(false);
         }
@@ -86,14 +87,16 @@ fn shrink(tx: &mut Transaction<'_>, ino: Ino, file_type: Option<FileType>) -> Re
                 0
             }
         };
-        bmap::unmap(tx, ino, Fork::Data, extent.file_block.plus(keep.into()), END)?;
+        limit = extent.file_block.plus(keep.into());
+        bmap::unmap(tx, ino, Fork::Data, limit, END)?;
     }
     Ok(true)
 }
 
 /// Cuts the attribute fork from its end; true when nothing is left of it.
 fn shrink_attributes(tx: &mut Transaction<'_>, ino: Ino) -> Result<bool> {
-    while let Some(extent) = bmap::last(tx, ino, Fork::Attr)? {
+    let mut limit = END;
+    while let Some(extent) = last_before(tx, ino, Fork::Attr, limit)? {
         if tx.is_full() {
             return Ok(false);
         }
@@ -104,9 +107,21 @@ fn shrink_attributes(tx: &mut Transaction<'_>, ino: Ino) -> Result<bool> {
         }
         let keep = if is_whole { 0 } else { last };
         cancel(tx, &extent.part(keep, extent.len - keep), 1);
-        bmap::unmap(tx, ino, Fork::Attr, extent.file_block.plus(keep.into()), END)?;
+        limit = extent.file_block.plus(keep.into());
+        bmap::unmap(tx, ino, Fork::Attr, limit, END)?;
     }
     Ok(true)
+}
+
+/// The last extent of a fork that was cut off at `limit`: what was cut off must be gone, or cutting would have no end.
+fn last_before(tx: &mut Transaction<'_>, ino: Ino, fork: Fork, limit: FileBlock) -> Result<Option<Extent>> {
+    match bmap::last(tx, ino, fork)? {
+        Some(extent) if extent.file_end() > limit => {
+            let place = Place::file_block(ino, extent.file_block);
+            Err(Error::corrupt("extent", place, Problem::Rule("out of order")))
+        }
+        last => Ok(last),
+    }
 }
 
 /// Makes the root of the tree of attributes a leaf without any, unless it is one already.
