@@ -108,9 +108,10 @@ fn linux_recovers_blocks_torn_on_their_way_into_place() {
     let end = driver.recorder.count();
     let recording = driver.recording(prepared.image.clone());
     // The writes into place are what comes first after the last sync.
-    let is_wanted = |state: &CrashState| (synced + 1..end).contains(&state.at);
-    let drawn = (0..).map(|number| recording.state(1, number)).filter(is_wanted).take(12);
-    for state in drawn {
+    let is_wanted = move |state: &CrashState| (synced + 1..end).contains(&state.at);
+    let states = |from: u64| (from..).map(|number| recording.state(1, number)).filter(is_wanted);
+    // Behind the moments come the states that are drawn: most have blocks of which some sectors are old.
+    for state in states(0).take(3).chain(states(recording.moments()).take(12)) {
         let disk = recording.build(&state).to_image();
         disk.save(&image);
         recover_with_linux(referee, &image);
