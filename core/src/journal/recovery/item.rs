@@ -293,3 +293,19 @@ fn create(bytes: &[u8], geometry: &Geometry) -> Result<Icreate> {
     }
     Ok(item)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 32-bit writers once left out the padding in front of the inode's number.
+    #[test]
+    fn the_short_format_of_an_inode_says_the_same() {
+        let padded: [u8; 56] = core::array::from_fn(|at| if (12..16).contains(&at) { 0 } else { at as u8 });
+        let short = [&padded[..12], &padded[16..]].concat();
+        let [long, short] = [&padded[..], &short].map(|bytes| inode_format(bytes).expect("a format"));
+        assert_eq!((long.ino, long.blkno, long.boffset), (short.ino, short.blkno, short.boffset));
+        assert_eq!((long.asize, long.dsize, long.rdev), (short.asize, short.dsize, short.rdev));
+        assert!(inode_format(&padded[..51]).is_none());
+    }
+}

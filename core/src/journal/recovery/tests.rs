@@ -263,6 +263,23 @@ fn an_item_that_is_not_known_is_refused_by_its_type() {
     assert!(device.bytes() == before);
 }
 
+/// Changes of quota counts are left out, and that is told.
+#[test]
+fn changes_of_dquots_are_left_out_with_a_warning() {
+    let mut log = Writer::new(5, 20);
+    let [a, b] = start(9);
+    let mut format = vec![0; 24];
+    put(&mut format, 0, &[0x3d, 0x12, 2, 0]);
+    log.record(&[a, b, op(9, 0, &format), op(9, 0, &[0x44; 104]), op(9, op_flags::COMMIT, &[])], 2);
+    let plan = plan(&mut MemoryDevice::new(log.device()), &geometry()).expect("plan");
+    assert_eq!((plan.counts().checkpoints, plan.intents().len()), (1, 0));
+    assert!(
+        plan.survey.warnings.iter().any(|line| line.contains("quota counts")),
+        "{:?}",
+        plan.survey.warnings
+    );
+}
+
 #[test]
 fn what_was_never_committed_is_not_looked_at() {
     let mut log = Writer::new(5, 20);
