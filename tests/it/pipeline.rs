@@ -6,7 +6,7 @@ use std::sync::Arc;
 use xfskit::device::BlockDevice;
 use xfskit::error::{Error, Mistake};
 use xfskit::units::Ino;
-use xfskit::volume::{FileType, Follow, OpenOptions, SetAttributes, Timestamp};
+use xfskit::volume::{FileType, Follow, OpenOptions, RenameMode, SetAttributes, Timestamp};
 use xfskit::{Result, Volume};
 use xfskit_tests::fresh::{Fresh, content, try_content};
 use xfskit_tests::golden;
@@ -217,7 +217,7 @@ fn wrong_clones_are_refused_and_change_nothing() {
 /// Files that the kernel made, of every shape, are written to and cut: unwritten extents, holes, sharing, btree forks.
 #[test]
 fn files_of_every_shape_are_written_to() {
-    for name in ["default", "small-blocks", "without-parents"] {
+    for name in ["default", "small-blocks", "parents", "without-parents"] {
         let image = Arc::new(golden::named(name).image());
         let options = OpenOptions::default();
         let mut volume = Volume::open(Box::new(OverlayDevice::new(image)), &options).expect("open");
@@ -289,7 +289,7 @@ fn change(volume: &mut Volume, ino: Ino, model: &mut Vec<u8>, serial: u64, rng: 
 /// On a device that has to fetch its bytes first each change either works or has changed nothing and can be called again.
 #[test]
 fn changes_on_missing_bytes_start_over() {
-    for name in ["default", "small-blocks", "without-parents"] {
+    for name in ["default", "small-blocks", "parents", "without-parents"] {
         let base = Arc::new(golden::named(name).image());
         let all_pages = 0..base.len() as u64 / PAGE_BYTES + 1;
         let resident = Resident::default();
@@ -305,6 +305,13 @@ fn changes_on_missing_bytes_start_over() {
             let new_name = format!("new{round}").into_bytes();
             let create = || volume.create(root, &new_name, &new_inode(0o600));
             files.push((fetching(&resident, create).expect("create"), Vec::new()));
+            let moved = format!("moved{round}").into_bytes();
+            let rename = || volume.rename(root, &new_name, root, &moved, RenameMode::Replace);
+            fetching(&resident, rename).expect("rename");
+            let link = || volume.link(files[0].0, root, &new_name);
+            fetching(&resident, link).expect("link");
+            let exchange = || volume.rename(root, &moved, root, &new_name, RenameMode::Exchange);
+            fetching(&resident, exchange).expect("exchange");
             for (ino, model) in &mut files {
                 let offset = rng.below(model.len() as u64 + 5000);
                 let piece = pattern(round, offset, rng.range(1, 9000) as usize);

@@ -11,7 +11,7 @@ use crate::data::truncate::release;
 use crate::data::write::check_reserved;
 use crate::dir::edit::NewName;
 use crate::dir::replace::replace;
-use crate::error::Result;
+use crate::error::{Mistake, Result};
 use crate::format::features::Version;
 use crate::format::inode::FileType;
 use crate::format::time::Timestamp;
@@ -40,8 +40,12 @@ impl Volume {
     /// be read and written meanwhile. A crash frees it.
     ///
     /// # Errors
-    /// Corruption when there is no such inode; those of the device.
+    /// [`Mistake::NotFound`] for one that is being freed already; corruption when there is no such inode; those of the
+    /// device.
     pub fn hold(&mut self, ino: Ino) -> Result<()> {
+        if self.orphans.contains(&ino) {
+            return Err(Mistake::NotFound.into());
+        }
         inode::read(&mut self.transaction(), ino)?;
         *self.held.entry(ino).or_default() += 1;
         Ok(())
@@ -51,19 +55,21 @@ impl Volume {
     /// is not held does nothing.
     ///
     /// # Errors
-    /// Those of the device; corruption. The hold is given up all the same, and the rest is tried again later.
+    /// Those of the device; corruption. The hold is as it was then.
     pub fn release(&mut self, ino: Ino) -> Result<()> {
-        let Some(count) = self.held.get_mut(&ino) else { return Ok(()) };
-        *count -= 1;
-        if *count > 0 {
+        let Some(&count) = self.held.get(&ino) else { return Ok(()) };
+        if count > 1 {
+            self.held.insert(ino, count - 1);
             return Ok(());
         }
+        let has_name = inode::read(&mut self.transaction(), ino)?.core.nlink.get() > 0;
         self.held.remove(&ino);
-        if self.read_only.is_some() || inode::read(&mut self.transaction(), ino)?.core.nlink.get() > 0 {
-            return Ok(());
+        if !has_name && self.read_only.is_none() {
+            self.settle(ino, Fate::Orphan);
+            // It is let go, whatever becomes of the rest: what can't be freed now is left for later.
+            let _ = self.free_orphans();
         }
-        self.settle(ino, Fate::Orphan);
-        self.free_orphans()
+        Ok(())
     }
 
     /// Gives up every hold.
