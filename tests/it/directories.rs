@@ -59,7 +59,7 @@ impl Script {
     fn name(&mut self) -> Vec<u8> {
         let number = self.rng.bits();
         match self.names {
-            Names::Colliding if number % 3 == 0 => self.colliding(),
+            Names::Colliding if number.is_multiple_of(3) => self.colliding(),
             Names::Long => format!("{number:0255}").into_bytes(),
             Names::Mixed | Names::Colliding => {
                 let len = self.rng.range(1, 61) as usize;

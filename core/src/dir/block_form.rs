@@ -183,7 +183,7 @@ fn to_leaf(tx: &mut Transaction<'_>, dir: &mut Dir, locator: &Locator, mut block
     let leaf = dir.grow(tx, dir.root_at(), kinds::LEAF1)?;
     leaf_block::set_counts(tx, &leaf, count, stale)?;
     leaf_block::put_entries(tx, &leaf, 0, block.leaf.into_iter())?;
-    leaf_form::make_table(tx, dir, &leaf, &[best as u16])?;
+    leaf_form::put_table(tx, dir, &leaf, &[best as u16])?;
     let locator = Locator { kinds: kinds::DATA, ..locator.clone() };
     copy_contents(BlockKind::DirData, &block.bytes, tx.create(&locator));
     Ok(())

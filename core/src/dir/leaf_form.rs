@@ -221,7 +221,7 @@ fn table(tx: &mut Transaction<'_>, dir: &Dir, leaf: &Locator) -> Result<Vec<u16>
 }
 
 /// Writes the table; there must be room for it.
-fn put_table(tx: &mut Transaction<'_>, dir: &Dir, leaf: &Locator, bests: &[u16]) -> Result<()> {
+pub(super) fn put_table(tx: &mut Transaction<'_>, dir: &Dir, leaf: &Locator, bests: &[u16]) -> Result<()> {
     let len = dir.block_bytes();
     let at = best_at(dir, bests.len(), 0);
     let bytes = tx.modify(leaf, at..len)?;
@@ -230,11 +230,6 @@ fn put_table(tx: &mut Transaction<'_>, dir: &Dir, leaf: &Locator, bests: &[u16])
     }
     put(bytes, len - COUNT_BYTES, &(bests.len() as u32).to_be_bytes());
     Ok(())
-}
-
-/// Makes the leaf of a directory that was of block form or node form, with these entries.
-pub(super) fn make_table(tx: &mut Transaction<'_>, dir: &Dir, leaf: &Locator, bests: &[u16]) -> Result<()> {
-    put_table(tx, dir, leaf, bests)
 }
 
 /// Turns the leaf into the root of a tree, and its table into a free index.

@@ -231,7 +231,7 @@ fn to_leaf(tx: &mut Transaction<'_>, dir: &mut Dir) -> Result<()> {
         return Err(dir.damaged(BlockKind::DirLeafN, root, Problem::Rule("number of stale entries")));
     }
     let locator = dir.retype(tx, &locator, kinds::LEAF1)?;
-    leaf_form::make_table(tx, dir, &locator, &bests)?;
+    leaf_form::put_table(tx, dir, &locator, &bests)?;
     dir.shrink(tx, dir.free_at(0))?;
     leaf_form::to_block(tx, dir)
 }

@@ -214,7 +214,7 @@ pub(super) fn names(driver: &mut Driver, rng: &mut Rng) -> Done {
 
 /// Name `serial` of a large directory.
 fn entry(dir: &str, serial: u64) -> String {
-    format!("{dir}/{:08x} of some length {serial}", serial * 0x9e37_79b1 & 0xffff_ffff)
+    format!("{dir}/{:08x} of some length {serial}", (serial * 0x9e37_79b1) & 0xffff_ffff)
 }
 
 /// Names of `/large` before anything happens: a few more, and its one leaf is full.
