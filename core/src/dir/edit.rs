@@ -13,6 +13,7 @@ use crate::btree::max_records;
 use crate::error::{Error, Result};
 use crate::format::da::MAX_LEVELS;
 use crate::format::dir::shortform::Shortform;
+use crate::format::features::Incompat;
 use crate::format::inode::FileType;
 use crate::geometry::Geometry;
 use crate::inode::Inode;
@@ -101,22 +102,20 @@ pub fn add_fsblocks(geometry: &Geometry) -> u64 {
     // Extents of one block each, at most, go into so many leaves, and each leaf may split all the way up.
     let extents_per_leaf = u64::from(leaf - leaf / 2).max(1);
     let splits = unit.div_ceil(extents_per_leaf);
-    blocks * (unit + splits * (bmbt_levels(geometry, leaf / 2, node / 2) - 1))
+    // What an extent count of 64 bits may reach, or one of 32.
+    let extents = match geometry.incompat.contains(Incompat::NREXT64) {
+        true => (1 << 48) - 1,
+        false => i32::MAX as u64,
+    };
+    blocks * (unit + splits * (bmbt_levels(extents, leaf / 2, node / 2) - 1))
 }
 
-/// Most levels of the bmbt of a data fork, its root in the inode included.
-fn bmbt_levels(geometry: &Geometry, leaf_min: u32, node_min: u32) -> u64 {
-    // What an extent count of 64 bits is allowed to reach, or one of 32.
-    let extents: u64 = if geometry.incompat.contains(crate::format::features::Incompat::NREXT64) {
-        (1 << 48) - 1
-    } else {
-        i32::MAX as u64
-    };
-    let root = u64::from(geometry.inodesize) / 16;
+/// Most levels of a bmbt over so many extents, its root in the inode included, which holds three pointers at least.
+fn bmbt_levels(extents: u64, leaf_min: u32, node_min: u32) -> u64 {
     let mut blocks = extents.div_ceil(u64::from(leaf_min).max(1));
     let mut levels = 1;
     while blocks > 1 {
-        blocks = if blocks <= root { 1 } else { blocks.div_ceil(u64::from(node_min).max(2)) };
+        blocks = if blocks <= 3 { 1 } else { blocks.div_ceil(u64::from(node_min).max(2)) };
         levels += 1;
     }
     levels
@@ -127,4 +126,22 @@ fn bmbt_levels(geometry: &Geometry, leaf_min: u32, node_min: u32) -> u64 {
 pub(crate) fn shortform_limit(tx: &mut Transaction<'_>, dir: Ino) -> Result<(usize, usize)> {
     let dir = Dir::read(tx, dir)?;
     if form(tx, &dir.inode)? == Form::Shortform { shortform::limit(&dir) } else { Ok((0, dir.block_bytes())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The figures of Linux for blocks of 4 KiB and of 1 KiB.
+    #[test]
+    fn levels_of_the_bmbt_are_those_of_linux() {
+        for (extents, min, levels) in [
+            ((1 << 48) - 1, 125, 7),
+            (i32::MAX as u64, 125, 5),
+            ((1 << 48) - 1, 29, 10),
+            (i32::MAX as u64, 29, 7),
+        ] {
+            assert_eq!(bmbt_levels(extents, min, min), levels, "{extents} extents, {min} at least");
+        }
+    }
 }
