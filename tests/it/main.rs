@@ -16,6 +16,7 @@ mod fuzz;
 mod golden;
 mod growth;
 mod harness;
+mod import;
 mod mkfs;
 mod names;
 mod pipeline;

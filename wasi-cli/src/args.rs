@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::{
-    attributes, cat, chattr, check, cp, directories, export, extents, fallocate, getfacl, getfattr, info, ln,
-    log, ls, mkfs, mknod, mv, path, recover, rm, setfacl, setfattr, stat, tree, usage, write,
+    attributes, cat, chattr, check, cp, directories, export, extents, fallocate, getfacl, getfattr, import,
+    info, ln, log, ls, mkfs, mknod, mv, path, recover, rm, setfacl, setfattr, stat, tree, usage, write,
 };
 
 const ABOUT: &str = "Make, read, edit, clone in and check XFS images without mounting them";
@@ -115,6 +115,8 @@ pub(crate) enum Command {
     Du(usage::DuArgs),
     /// Write a tree as a tar archive to standard output
     Export(export::Args),
+    /// Unpack a tar archive
+    Import(import::Args),
     /// Look for damage, without changing anything
     Check(check::Args),
     /// Show the state of the log, and what is in it
@@ -165,6 +167,7 @@ impl Command {
             Self::Df(args) => usage::df(&args, session),
             Self::Du(args) => usage::du(&args, session),
             Self::Export(args) => export::run(&args, session),
+            Self::Import(args) => import::run(&args, session),
             Self::Check(args) => check::run(&args, session),
             Self::Log(args) => log::run(&args, session),
             #[cfg(target_os = "linux")]

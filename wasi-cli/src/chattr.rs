@@ -112,8 +112,8 @@ impl Modes {
     fn apply(self, flags: XFlags, file_type: FileType) -> XFlags {
         let settable = LETTERS.iter().fold(XFlags::empty(), |all, known| all | known.2);
         let none = XFlags::empty();
-        let base = self.set.map_or(flags, |set| flags - settable | set);
-        let mut flags = base - self.remove.unwrap_or(none) | self.add.unwrap_or(none);
+        let base = self.set.map_or(flags, |set| flags.difference(settable).union(set));
+        let mut flags = base.difference(self.remove.unwrap_or(none)).union(self.add.unwrap_or(none));
         if file_type != FileType::Directory {
             // As in Linux, these are not for files and pass them by.
             flags -= XFlags::PROJINHERIT | XFlags::NOSYMLINKS;

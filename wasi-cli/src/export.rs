@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Read, StdoutLock, Write as _};
+use std::ops::Range;
 
 use tar::Builder;
 use xfskit::units::Ino;
@@ -14,13 +15,14 @@ use crate::name;
 use crate::pax::{self, Entry, Xattr};
 use crate::progress::Progress;
 use crate::session::Session;
-use crate::transfer::BUFFER_BYTES;
+use crate::transfer::{BUFFER_BYTES, data_ranges};
 use crate::walk::{Step, Walk};
 
 const AFTER_HELP: &str = "\
 Names in the archive start at PATH, which is ./ itself. Kept are owners,
-modes, times to the nanosecond, hard links, devices, fifos and extended
-attributes (as SCHILY.xattr). Sockets are left out with a warning.
+modes, times to the nanosecond, hard links, devices, fifos, holes (as sparse
+files in format 1.0 of GNU tar) and extended attributes (as SCHILY.xattr).
+Sockets are left out with a warning.
 
 Examples:
   xfskit export disk.img:/srv > srv.tar
@@ -133,7 +135,7 @@ impl Export {
         }
         self.progress.file();
         if let Some(first) = self.linked.get(&stat.ino) {
-            let entry = Entry { path: &name, link: Some(first), is_hard_link: true, xattrs: &[] };
+            let entry = Entry { path: &name, link: Some(first), is_hard_link: true, ..Entry::default() };
             return pax::append(&mut self.builder, stat, &entry, io::empty())
                 .map_err(|error| Failure::output(&error));
         }
@@ -144,13 +146,21 @@ impl Export {
         } else {
             None
         };
-        let entry = Entry { path: &name, link: link.as_deref(), is_hard_link: false, xattrs: &xattrs };
-        let size = if stat.file_type == FileType::Regular { stat.size } else { 0 };
+        let ranges = match stat.file_type {
+            FileType::Regular => data_ranges(&mut image.volume, stat)
+                .map_err(|error| image.fail(path, "cannot read extents", &error))?,
+            _ => Vec::new(),
+        };
+        let is_sparse = ranges.first() != Some(&(0..stat.size));
+        let pieces =
+            (stat.file_type == FileType::Regular && stat.size > 0 && is_sparse).then_some(&ranges[..]);
+        let entry =
+            Entry { path: &name, link: link.as_deref(), is_hard_link: false, xattrs: &xattrs, pieces };
         let mut contents = Contents {
             image,
             ino: stat.ino,
-            offset: 0,
-            left: size,
+            ranges: ranges.clone().into_iter(),
+            piece: 0..0,
             buffer: &mut self.buffer,
             filled: 0..0,
             progress: &mut self.progress,
@@ -188,28 +198,30 @@ fn xattrs(image: &mut Image, path: &[u8], ino: Ino) -> Result<Vec<Xattr>, Failur
 struct Contents<'a> {
     image: &'a mut Image,
     ino: Ino,
-    offset: u64,
-    left: u64,
+    /// What is still to be read.
+    ranges: std::vec::IntoIter<Range<u64>>,
+    /// And of the one before that.
+    piece: Range<u64>,
     buffer: &'a mut [u8],
-    filled: std::ops::Range<usize>,
+    filled: Range<usize>,
     progress: &'a mut Progress,
     failure: Option<xfskit::Error>,
 }
 
 impl Contents<'_> {
     fn fill(&mut self) {
-        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(self.buffer.len());
+        let left = self.piece.end - self.piece.start;
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(self.buffer.len());
         let buffer = &mut self.buffer[..wanted];
         let mut count = 0;
         if self.failure.is_none() {
-            match self.image.volume.read(self.ino, self.offset, buffer) {
+            match self.image.volume.read(self.ino, self.piece.start, buffer) {
                 Ok(read) => count = read,
                 Err(error) => self.failure = Some(error),
             }
         }
         buffer[count..].fill(0);
-        self.offset += wanted as u64;
-        self.left -= wanted as u64;
+        self.piece.start += wanted as u64;
         self.filled = 0..wanted;
         self.progress.bytes(wanted as u64);
     }
@@ -217,7 +229,11 @@ impl Contents<'_> {
 
 impl Read for Contents<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.filled.is_empty() && self.left > 0 {
+        while self.filled.is_empty() {
+            if self.piece.is_empty() {
+                let Some(next) = self.ranges.next() else { return Ok(0) };
+                self.piece = next;
+            }
             self.fill();
         }
         let count = buf.len().min(self.filled.len());

@@ -5,6 +5,7 @@
 
 mod acl;
 mod address;
+mod archive;
 mod args;
 mod attributes;
 mod cat;
@@ -20,6 +21,7 @@ mod getfacl;
 mod getfattr;
 mod host;
 mod image;
+mod import;
 mod info;
 mod ln;
 mod log;

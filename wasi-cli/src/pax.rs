@@ -1,6 +1,7 @@
 //! One file as an entry of a PAX archive: the ustar header with what fits, extended records with what does not.
 
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 use tar::{Builder, EntryType, Header};
 use xfskit::volume::{FileType, Stat, Timestamp};
@@ -28,6 +29,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) is_hard_link: bool,
     /// Full names and values of the extended attributes.
     pub(crate) xattrs: &'a [Xattr],
+    /// Where the contents belong, when that is not all of the file.
+    pub(crate) pieces: Option<&'a [Range<u64>]>,
 }
 
 /// Writes an entry; `contents` has as many bytes as the size says.
@@ -38,8 +41,15 @@ pub(crate) fn append<W: Write, R: Read>(
     contents: R,
 ) -> io::Result<()> {
     let has_contents = stat.file_type == FileType::Regular && !entry.is_hard_link;
-    let size = if has_contents { stat.size } else { 0 };
-    let records = records(stat, entry, size);
+    let map = entry.pieces.filter(|_| has_contents).map(|pieces| map(pieces, stat.size));
+    let size = match (&map, entry.pieces) {
+        (Some(map), Some(pieces)) => {
+            map.len() as u64 + pieces.iter().map(|piece| piece.end - piece.start).sum::<u64>()
+        }
+        _ if has_contents => stat.size,
+        _ => 0,
+    };
+    let records = records(stat, entry, size, map.is_some());
     if !records.is_empty() {
         let mut header = Header::new_ustar();
         header.set_entry_type(EntryType::XHeader);
@@ -49,7 +59,8 @@ pub(crate) fn append<W: Write, R: Read>(
         header.set_cksum();
         builder.append(&header, &records[..])?;
     }
-    builder.append(&header(stat, entry, size)?, contents)
+    let map = map.unwrap_or_default();
+    builder.append(&header(stat, entry, size)?, map.as_slice().chain(contents))
 }
 
 /// The one thing that the `tar` crate does not offer for names that are bytes.
@@ -98,9 +109,27 @@ fn set_name(field: &mut [u8], name: &[u8]) {
     field[..len].copy_from_slice(&name[..len]);
 }
 
+/// What stands in front of the contents of a sparse file (GNU tar's format 1.0): the number of pieces, then offset and
+/// length of each, one a line, filled up to a whole block. An empty piece at the end tells of a hole there.
+fn map(pieces: &[Range<u64>], size: u64) -> Vec<u8> {
+    let ends_in_hole = pieces.last().is_none_or(|last| last.end < size);
+    let mut map = format!("{}\n", pieces.len() + usize::from(ends_in_hole)).into_bytes();
+    for piece in pieces.iter().cloned().chain(ends_in_hole.then_some(size..size)) {
+        map.extend_from_slice(format!("{}\n{}\n", piece.start, piece.end - piece.start).as_bytes());
+    }
+    map.resize(map.len().next_multiple_of(512), 0);
+    map
+}
+
 /// All extended records of an entry.
-fn records(stat: &Stat, entry: &Entry<'_>, size: u64) -> Vec<u8> {
+fn records(stat: &Stat, entry: &Entry<'_>, size: u64, is_sparse: bool) -> Vec<u8> {
     let mut records = Vec::new();
+    if is_sparse {
+        push(&mut records, b"GNU.sparse.major", b"1");
+        push(&mut records, b"GNU.sparse.minor", b"0");
+        push(&mut records, b"GNU.sparse.name", entry.path);
+        push(&mut records, b"GNU.sparse.realsize", stat.size.to_string().as_bytes());
+    }
     let link = entry.link.unwrap_or_default();
     if [entry.path, link].iter().any(|name| str::from_utf8(name).is_err()) {
         push(&mut records, b"hdrcharset", b"BINARY");

@@ -128,7 +128,8 @@ fn parse_instant(text: &str) -> Option<Timestamp> {
     Some(Timestamp { seconds, nanoseconds: nanoseconds(fraction)? })
 }
 
-fn parse_epoch(text: &str) -> Option<Timestamp> {
+/// Parses seconds since 1970, with a fraction or without.
+pub(crate) fn parse_epoch(text: &str) -> Option<Timestamp> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let seconds: i64 = whole.parse().ok()?;
     let nanoseconds = nanoseconds(fraction)?;

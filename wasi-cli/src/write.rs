@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 use xfskit::units::Ino;
-use xfskit::volume::{FileType, NewInode};
+use xfskit::volume::FileType;
 
 use crate::address::Address;
 use crate::failure::Failure;
