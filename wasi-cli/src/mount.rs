@@ -1,5 +1,6 @@
 //! `mount`: an image as a directory of the host, through FUSE.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use xfskit_mount::{Opened, Options, mount};
@@ -33,7 +34,8 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
     let mut options = xfskit::volume::OpenOptions::default();
     options.read_only = session.read_only;
     let open = move || xfskit::Volume::open(Box::new(device), &options);
-    let how = Options { source: name.clone(), allow_other: args.allow_other, read_only: session.read_only };
+    let allow_other = args.allow_other || is_root();
+    let how = Options { source: name.clone(), allow_other, read_only: session.read_only };
     let ready = |opened: &Opened| {
         for warning in &opened.warnings {
             session.warn(&name, warning);
@@ -52,4 +54,9 @@ pub(crate) fn run(args: &Args, session: &mut Session) -> Result<(), Failure> {
         xfskit_mount::Failure::Close(error) => Failure::new(&name, "cannot sync", error),
         xfskit_mount::Failure::Host(error) => Failure::io(&directory, "cannot mount", &error),
     })
+}
+
+/// Whether this process is root's: then everybody may come in, as with any other mount of root.
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }

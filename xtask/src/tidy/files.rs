@@ -23,6 +23,7 @@ const TOP: [&str; 18] = [
     "fuzz",
     "rustfmt.toml",
     "tests",
+    "mount",
     "wasi-cli",
     "xtask",
 ];
