@@ -18,6 +18,7 @@ mod growth;
 mod harness;
 mod import;
 mod mkfs;
+mod mount;
 mod names;
 mod pipeline;
 mod reading;

@@ -42,6 +42,11 @@ impl Cli {
         self.dir.join(name)
     }
 
+    /// The folder's name, which no other test has.
+    pub fn name(&self) -> String {
+        self.dir.path().file_name().expect("a folder").to_string_lossy().into_owned()
+    }
+
     /// Writes a file of the host.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path(name);

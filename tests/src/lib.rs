@@ -22,6 +22,7 @@ pub mod cli;
 pub mod crash;
 pub mod extents;
 pub mod fresh;
+pub mod fuse;
 pub mod fuzz;
 pub mod golden;
 pub mod lazy;

@@ -2,6 +2,7 @@
 
 mod debian;
 mod deny;
+mod suites;
 mod targets;
 mod wasm_opt;
 mod wasmtime;
@@ -36,6 +37,7 @@ pub(crate) fn run(report: &mut Report, purpose: For) -> Result<()> {
     report.step("wasmtime (about 8 minutes, once)", wasmtime::install)?;
     if purpose == For::Tests {
         report.step("cargo-deny (about 5 minutes, once)", deny::install)?;
+        report.step("fsx and pjdfstest (about 2 minutes, once)", suites::install)?;
     }
     Ok(())
 }
