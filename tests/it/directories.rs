@@ -240,7 +240,7 @@ fn names_of_one_hash() {
 
 #[test]
 fn long_names() {
-    twins_agree("new_without_parents", Names::Long, 2000);
+    twins_agree("default_new", Names::Long, 2000);
 }
 
 /// Names so long that the free index takes a second block, and what comes and goes after that.
