@@ -17,6 +17,7 @@ use crate::format::inode::FileType;
 use crate::inode::core::core_mut;
 use crate::inode::{self, Fork, Inode, bmap};
 use crate::journal::{Locator, Transaction};
+use crate::mkfs::FormatOptions;
 use crate::units::{FileBlock, FsBlock, Ino};
 use crate::volume::Volume;
 
@@ -176,6 +177,12 @@ fn many_links(
     }
 }
 
+/// Blocks of 1 KiB, and files that do not remember their names: the tests here have one with very many.
+fn small_blocks(options: &mut FormatOptions) {
+    options.block_size = 1024;
+    options.parent = false;
+}
+
 /// What a name begins with so that its hash is as high as the four bytes behind.
 fn neutral_prefix() -> Vec<u8> {
     let is_fine = |byte: u8| byte != 0 && byte != b'/';
@@ -194,7 +201,7 @@ fn neutral_prefix() -> Vec<u8> {
 #[test]
 fn the_tree_and_the_free_index_grow_as_far_as_it_takes() {
     const COUNT: usize = 131_000;
-    let device = fresh(96, |options| options.block_size = 1024);
+    let device = fresh(96, small_blocks);
     let mut volume = device.open();
     let root = volume.root();
     let dir = volume.mkdir(root, b"dir", &DIR).expect("mkdir");
@@ -271,7 +278,7 @@ fn scatter(volume: &mut Volume, dir: Ino) {
 #[test]
 fn blocks_in_pieces_are_made_whole_before_they_change() {
     for count in [150, 1200] {
-        let device = fresh(64, |options| options.block_size = 1024);
+        let device = fresh(64, small_blocks);
         let mut volume = device.open();
         let root = volume.root();
         let dir = volume.mkdir(root, b"dir", &DIR).expect("mkdir");
