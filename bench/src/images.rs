@@ -17,6 +17,8 @@ pub(crate) const FRAGMENTED: &str = "fragmented.img";
 /// The tree of 20 000 files.
 pub(crate) const FILES: &str = "files.img";
 
+/// An archive of that tree five times over.
+pub(crate) const ARCHIVE: &str = "tree.tar";
 /// That tree with its attributes changed so often that the log is full, after a crash.
 pub(crate) const DIRTY: &str = "dirty.img";
 
@@ -45,6 +47,7 @@ const FILE_BYTES: usize = 4096;
 /// Makes what is missing.
 pub(crate) fn prepare(lab: &Lab) -> Result<(), String> {
     make_tree(lab)?;
+    make_archive(lab)?;
     make(lab, EMPTY, None, &[])?;
     let big = format!("{MOUNT}/big");
     let clone = format!("{MOUNT}/clone");
@@ -55,6 +58,19 @@ pub(crate) fn prepare(lab: &Lab) -> Result<(), String> {
     make(lab, FILES, Some(EMPTY), &["cp", "-a", TREE, &format!("{MOUNT}/{TREE}")])?;
     make(lab, MILLION, Some(EMPTY), &[&worker, "host", "make", &format!("{MOUNT}/names"), NAMES])?;
     make_dirty(lab)
+}
+
+/// Packs the tree several times, each time below another directory.
+fn make_archive(lab: &Lab) -> Result<(), String> {
+    if lab.folder.join(ARCHIVE).exists() {
+        return Ok(());
+    }
+    let script = format!(
+        "set -e; rm -f partial.tar; for n in 1 2 3 4 5; do \
+           tar -rf partial.tar --format=pax --transform \"s,^,copy-$n/,\" {TREE}; \
+         done; mv partial.tar {ARCHIVE}"
+    );
+    lab.run(lab.host("sh").args(["-c", &script]))
 }
 
 /// Attributes of all files change again and again, each time made durable in the log; then the plug is pulled.

@@ -151,7 +151,8 @@ impl Lab {
     /// Everything the work reads is in the page cache.
     pub(crate) fn warm(&self) -> Result<(), String> {
         let script = format!(
-            "find {TREE} -type f -exec cat {{}} + > /dev/null; if [ -e {IMAGE} ]; then cat {IMAGE} > /dev/null; fi"
+            "find {TREE} -type f -exec cat {{}} + > /dev/null; if [ -e {IMAGE} ]; then cat {IMAGE} > /dev/null; fi; \
+             cat *.tar > /dev/null"
         );
         self.run(self.host("sh").args(["-c", &script]))
     }

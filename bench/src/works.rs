@@ -1,7 +1,8 @@
 //! What is timed, and at most how much of the kernel's time it may take.
 
 use crate::images::{
-    self, APPENDS, BIG, BIG_BYTES, CLONED, DIRTY, EMPTY, FILES, FRAGMENTED, MILLION, NAMES, OVERWRITES, SEED,
+    self, APPENDS, ARCHIVE, BIG, BIG_BYTES, CLONED, DIRTY, EMPTY, FILES, FRAGMENTED, MILLION, NAMES,
+    OVERWRITES, SEED,
 };
 use crate::kernel::{count_extents, with_mount};
 use crate::lab::{IMAGE, Lab, MOUNT, Runner, TREE};
@@ -42,6 +43,7 @@ pub(crate) fn all() -> Vec<Work> {
     vec![
         Work { image: None, ..work("mkfs", 1.5, EMPTY, images::mkfs, our_mkfs) },
         work("20 000 files copied in", 0.7, EMPTY, kernel_copy_in, our_copy_in),
+        work("100 000 files unpacked from an archive", 0.5, EMPTY, kernel_import, our_import),
         work("512 MiB sequential write", 1.2, EMPTY, kernel_write, our_write),
         Work { cache: Cache::Cold, ..work("512 MiB sequential read, cold", 1.2, BIG, kernel_read, our_read) },
         work("512 MiB sequential read, warm", 1.2, BIG, kernel_read, our_read),
@@ -90,6 +92,14 @@ fn kernel_copy_in(lab: &Lab) -> Result<(), String> {
 
 fn our_copy_in(lab: &Lab, runner: Runner) -> Result<(), String> {
     lab.run(&mut lab.xfskit(runner, &["cp", "-r", "-p", TREE, &inside(TREE)]))
+}
+
+fn kernel_import(lab: &Lab) -> Result<(), String> {
+    with_mount(lab, |lab| lab.run(lab.host("tar").args(["-x", "-p", "-f", ARCHIVE, "-C", MOUNT])))()
+}
+
+fn our_import(lab: &Lab, runner: Runner) -> Result<(), String> {
+    lab.run(&mut lab.xfskit(runner, &["import", &inside(""), ARCHIVE]))
 }
 
 fn kernel_write(lab: &Lab) -> Result<(), String> {

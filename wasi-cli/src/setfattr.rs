@@ -84,7 +84,7 @@ fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
 
 fn from_base64(letters: &[u8]) -> Option<Vec<u8>> {
     let end = letters.iter().rposition(|&letter| letter != b'=').map_or(0, |last| last + 1);
-    if letters.len() - end > 2 || letters.len() % 4 != 0 {
+    if letters.len() - end > 2 || !letters.len().is_multiple_of(4) {
         return None;
     }
     let mut bytes = Vec::new();

@@ -29,7 +29,10 @@ const STAGING_GAP: u64 = 4;
 /// What the trees may grow by, in fsblocks, for a hole that is filled in whole units of the extent size hint.
 const ALIGNED_GROWTH_FSBLOCKS: u64 = 64;
 
-/// What one transaction of writeback did, to be struck off the file once it commits.
+/// Most bytes that are gathered for one write.
+const GATHER_BYTES: usize = 1 << 20;
+
+/// What one transaction of writeback did to a file, to be struck off the file once it commits.
 #[derive(Default)]
 struct Done {
     until: FileBlock,
@@ -53,30 +56,104 @@ struct Hints {
     reserved: u64,
 }
 
+/// Data on its way to the device: what is written to neighbouring blocks goes there in one call.
+#[derive(Default)]
+struct Gather {
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+impl Gather {
+    /// Writes `bytes` at byte `offset` of the device, now or with what comes next.
+    fn write(&mut self, store: &mut Store, offset: u64, bytes: &[u8]) -> Result<()> {
+        if self.offset + self.bytes.len() as u64 != offset || self.bytes.len() + bytes.len() > GATHER_BYTES {
+            self.flush(store)?;
+        }
+        if bytes.len() >= GATHER_BYTES / 4 {
+            self.flush(store)?;
+            return store.write_data(offset, bytes);
+        }
+        if self.bytes.is_empty() {
+            self.offset = offset;
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Writes what is left.
+    fn flush(&mut self, store: &mut Store) -> Result<()> {
+        if !self.bytes.is_empty() {
+            store.write_data(self.offset, &self.bytes)?;
+            self.bytes.clear();
+        }
+        Ok(())
+    }
+}
+
 /// Writes back all dirty data of a file, and its size and times.
 ///
 /// # Errors
 /// Those of the device and of corrupt metadata. What was not written back stays in memory.
 pub fn writeback(store: &mut Store, files: &mut Files, ino: Ino, thrifty: bool) -> Result<()> {
+    writeback_all(store, files, &[ino], thrifty)
+}
+
+/// Writes back all dirty data of files, and their sizes and times: as many files in one transaction as it takes, so that
+/// small ones cost little.
+///
+/// # Errors
+/// Those of [`writeback`].
+pub fn writeback_all(store: &mut Store, files: &mut Files, inodes: &[Ino], thrifty: bool) -> Result<()> {
     let geometry = store.geometry().clone();
-    while let Some(file) = files.get(ino).filter(|file| !file.is_clean()) {
-        let mut tx = Transaction::new(store);
+    let mut left = inodes.iter().copied().peekable();
+    let mut out = Gather::default();
+    while left.peek().is_some() {
         let reserved = files.reserved().beside_pool(reserve::pool(&geometry));
-        let hints = if thrifty { Hints::thrifty() } else { Hints::of(&mut tx, ino, reserved)? };
-        let mut done = Done { near: file.staging_near, ..Done::default() };
-        let outcome = batch(&mut tx, file, ino, hints, &mut done)
-            .and_then(|()| finish_inode(&mut tx, file, ino, &mut done));
-        let outcome = outcome.and_then(|()| tx.commit());
+        let mut done = Vec::new();
+        let outcome = some(store, files, &mut left, thrifty, reserved, (&mut done, &mut out));
         if let Err(error) = outcome {
-            for (_, staging) in &done.staged {
+            for (_, staging) in done.iter().flat_map(|(_, done): &(Ino, Done)| &done.staged) {
                 let (ag, start) = geometry.split(staging.start);
                 store.promised_mut().remove(ag, start, staging.len);
             }
             return Err(error);
         }
-        settle(store, files, &geometry, ino, &done);
+        for (ino, done) in &done {
+            settle(store, files, &geometry, *ino, done);
+        }
     }
     Ok(())
+}
+
+/// One transaction of writeback: of each file that is left, until it is full. A file that is done leaves `left`.
+fn some(
+    store: &mut Store,
+    files: &Files,
+    left: &mut core::iter::Peekable<impl Iterator<Item = Ino>>,
+    thrifty: bool,
+    reserved: u64,
+    (all_done, out): (&mut Vec<(Ino, Done)>, &mut Gather),
+) -> Result<()> {
+    let mut tx = Transaction::new(store);
+    while !tx.is_full()
+        && let Some(&ino) = left.peek()
+    {
+        let Some(file) = files.get(ino).filter(|file| !file.is_clean()) else {
+            left.next();
+            continue;
+        };
+        let hints = if thrifty { Hints::thrifty() } else { Hints::of(&mut tx, ino, reserved)? };
+        all_done.push((ino, Done { near: file.staging_near, ..Done::default() }));
+        let (_, done) = all_done.last_mut().expect("pushed above");
+        batch(&mut tx, file, ino, hints, done, out)?;
+        finish_inode(&mut tx, file, ino, done)?;
+        if done.until.0 != u64::MAX {
+            break;
+        }
+        left.next();
+    }
+    out.flush(tx.store())?;
+    tx.commit()
 }
 
 impl Hints {
@@ -102,10 +179,17 @@ impl Hints {
 }
 
 /// Writes back dirty runs until the transaction is large enough.
-fn batch(tx: &mut Transaction<'_>, file: &File, ino: Ino, hints: Hints, done: &mut Done) -> Result<()> {
+fn batch(
+    tx: &mut Transaction<'_>,
+    file: &File,
+    ino: Ino,
+    hints: Hints,
+    done: &mut Done,
+    out: &mut Gather,
+) -> Result<()> {
     let bs = tx.geometry().blocksize as usize;
     for (start, bytes) in file.dirty.runs() {
-        done.until = write_run(tx, file, ino, start, bytes, hints, done)?;
+        done.until = write_run(tx, file, ino, (start, bytes), hints, done, out)?;
         if tx.is_full() || done.until < start.plus((bytes.len() / bs) as u64) {
             return Ok(());
         }
@@ -119,10 +203,10 @@ fn write_run(
     tx: &mut Transaction<'_>,
     file: &File,
     ino: Ino,
-    start: FileBlock,
-    bytes: &[u8],
+    (start, bytes): (FileBlock, &[u8]),
     hints: Hints,
     done: &mut Done,
+    out: &mut Gather,
 ) -> Result<FileBlock> {
     let geometry = tx.geometry().clone();
     let bs = geometry.blocksize as usize;
@@ -143,7 +227,7 @@ fn write_run(
         };
         let from = at.since(start) as usize * bs;
         let to = from + written.len as usize * bs;
-        tx.store().write_data(geometry.byte(written.start), &bytes[from..to])?;
+        out.write(tx.store(), geometry.byte(written.start), &bytes[from..to])?;
         at = written.file_end();
     }
     Ok(at)

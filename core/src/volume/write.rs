@@ -7,7 +7,7 @@ use crate::acl;
 use crate::data::clone::{CloneRange, clone_range};
 use crate::data::truncate::truncate;
 use crate::data::write::{check_reserved, check_room, write};
-use crate::data::writeback::writeback;
+use crate::data::writeback::{writeback, writeback_all};
 use crate::device::BlockDevice;
 use crate::error::{Error, Mistake, Result};
 use crate::format::inode::{FileType, Flags};
@@ -249,10 +249,14 @@ impl Volume {
     }
 
     fn writeback_all(&mut self) -> Result<()> {
-        for ino in self.files.inodes() {
-            self.writeback(ino)?;
+        let inodes = self.files.inodes();
+        if !inodes.is_empty() {
+            self.check_writable()?;
         }
-        Ok(())
+        match writeback_all(&mut self.store, &mut self.files, &inodes, false) {
+            Err(Error::NoSpace) => inodes.into_iter().try_for_each(|ino| self.writeback(ino)),
+            outcome => outcome,
+        }
     }
 
     /// Makes a file durable: its data, its size, its times.
