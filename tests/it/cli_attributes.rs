@@ -106,11 +106,7 @@ fn access_control_lists_read_as_those_of_linux() {
                 std::fs::write(&twin, b"").expect("create");
             }
             let mode =
-                std::fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(if kind == "dir" {
-                    0o755
-                } else {
-                    0o644
-                }));
+                std::os::unix::fs::PermissionsExt::from_mode(if kind == "dir" { 0o755 } else { 0o644 });
             std::fs::set_permissions(&twin, mode).expect("chmod");
             for words in calls(change) {
                 run(Command::new("setfacl").args(words).arg(&twin));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Finding;
 
 /// Names at the top of the repository.
-const TOP: [&str; 18] = [
+const TOP: [&str; 19] = [
     ".cargo",
     ".ci",
     ".gitignore",
@@ -21,9 +21,9 @@ const TOP: [&str; 18] = [
     "core",
     "deny.toml",
     "fuzz",
+    "mount",
     "rustfmt.toml",
     "tests",
-    "mount",
     "wasi-cli",
     "xtask",
 ];
