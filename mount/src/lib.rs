@@ -1,5 +1,5 @@
 //! Mounts an XFS volume through FUSE: Linux carries the calls of programs to this process, which answers them from a
-//! [`Volume`](xfskit::Volume). The kernel's own XFS has no part in it.
+//! [`Volume`]. The kernel's own XFS has no part in it.
 //!
 //! The volume lives in a thread of its own (`engine`); requests are sent there one by one, so every call is carried
 //! out whole before the next. `filesystem` receives them, `tree` answers them.
