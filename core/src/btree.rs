@@ -21,6 +21,7 @@ mod delete;
 pub mod free_space;
 pub mod inode;
 mod insert;
+mod layout;
 mod node;
 mod query;
 pub mod refcount;
@@ -29,10 +30,10 @@ pub mod rmap;
 mod tests;
 
 pub use cursor::Cursor;
+use layout::{Layout, Sizes};
 
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::BlockKind;
-use crate::format::btree::{LONG_HEADER_BYTES, SHORT_HEADER_BYTES};
 use crate::geometry::Geometry;
 use crate::journal::{Locator, Transaction};
 use crate::units::Daddr;
@@ -147,44 +148,24 @@ pub struct Inline {
     pub numrecs: usize,
 }
 
-/// Sizes of a tree's blocks.
-struct Sizes<T>(core::marker::PhantomData<T>);
-
-impl<T: Tree> Sizes<T> {
-    const HEADER: usize = if T::LONG { LONG_HEADER_BYTES } else { SHORT_HEADER_BYTES };
-    const PTR: usize = if T::LONG { 8 } else { 4 };
-    /// Keys of one node entry.
-    const KEYS: usize = if T::OVERLAPPING { 2 * T::KEY_BYTES } else { T::KEY_BYTES };
-
-    /// Entries that fit a block.
-    fn max(blocksize: usize, level: usize) -> usize {
-        let entry = if level == 0 { T::REC_BYTES } else { Self::KEYS + Self::PTR };
-        (blocksize - Self::HEADER) / entry
-    }
-
-    /// Entries that fit a root in a fork of `fork_bytes` bytes.
-    fn max_inline(fork_bytes: usize, level: usize) -> usize {
-        if level == 0 {
-            fork_bytes / T::REC_BYTES
-        } else {
-            fork_bytes.saturating_sub(4) / (Self::KEYS + Self::PTR)
-        }
-    }
-}
-
 /// Most entries of a leaf and of a node in a block of `blocksize` bytes.
 #[must_use]
 pub fn max_records<T: Tree>(blocksize: u32) -> (u32, u32) {
-    let blocksize = blocksize as usize;
-    (Sizes::<T>::max(blocksize, 0) as u32, Sizes::<T>::max(blocksize, 1) as u32)
+    let (blocksize, sizes) = (blocksize as usize, Sizes::of::<T>());
+    (sizes.max(blocksize, 0) as u32, sizes.max(blocksize, 1) as u32)
 }
 
-fn corrupt<T: Tree>(daddr: Daddr, tree: &T, problem: Problem) -> Error {
+fn corrupt<L: Layout + ?Sized>(daddr: Daddr, tree: &L, problem: Problem) -> Error {
+    damaged(daddr, tree.kinds()[0], tree.sizes().is_long(), tree.owner(), problem)
+}
+
+#[cold]
+fn damaged(daddr: Daddr, kind: BlockKind, is_of_inode: bool, owner: u64, problem: Problem) -> Error {
     let mut place = Place::daddr(daddr);
-    if T::LONG {
-        place.ino = Some(crate::units::Ino(tree.owner()));
+    if is_of_inode {
+        place.ino = Some(crate::units::Ino(owner));
     } else {
-        place.ag = Some(crate::units::AgNumber(tree.owner() as u32));
+        place.ag = Some(crate::units::AgNumber(owner as u32));
     }
-    Error::corrupt(T::KINDS[0].name(), place, problem)
+    Error::corrupt(kind.name(), place, problem)
 }

@@ -4,7 +4,8 @@
 
 use zerocopy::FromBytes;
 
-use super::{Inline, Root, Sizes, Tree};
+use super::layout::Sizes;
+use super::{Inline, Root, Tree};
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::BlockKind;
 use crate::format::extent::Extent;
@@ -63,7 +64,7 @@ pub fn fork_bounds(core: &Dinode, inodesize: u32, ino: Ino, fork: Fork) -> Resul
 /// Bytes that a root in an inode takes with `numrecs` entries.
 #[must_use]
 pub const fn root_bytes(numrecs: usize) -> usize {
-    ROOT_HEADER_BYTES + numrecs * (Bmbt::KEY_BYTES + Sizes::<Bmbt>::PTR)
+    ROOT_HEADER_BYTES + numrecs * (Bmbt::KEY_BYTES + Sizes::of::<Bmbt>().ptr)
 }
 
 /// Moves the start of the attribute fork. Keys and pointers of a data fork's root are apart, and how far depends on
@@ -78,10 +79,10 @@ pub fn set_forkoff(tx: &mut Transaction<'_>, ino: Ino, forkoff: u8) -> Result<()
     if core.forkoff == forkoff {
         return Ok(());
     }
-    let old_max = Sizes::<Bmbt>::max_inline(fork_bounds(&core, inodesize, ino, Fork::Data)?.1, 1);
+    let old_max = Sizes::of::<Bmbt>().max_inline(fork_bounds(&core, inodesize, ino, Fork::Data)?.1, 1);
     core.forkoff = forkoff;
     let (fork_at, fork_bytes) = fork_bounds(&core, inodesize, ino, Fork::Data)?;
-    let new_max = Sizes::<Bmbt>::max_inline(fork_bytes, 1);
+    let new_max = Sizes::of::<Bmbt>().max_inline(fork_bytes, 1);
     let bytes = tx.modify(&locator, 0..CORE_BYTES)?;
     Dinode::mut_from_prefix(bytes).expect("an inode holds its core").0.forkoff = forkoff;
     if core.format != fork_format::BTREE || old_max == new_max {
@@ -94,7 +95,7 @@ pub fn set_forkoff(tx: &mut Transaction<'_>, ino: Ino, forkoff: u8) -> Result<()
         return Err(Error::corrupt("inode", Place::ino(ino), problem));
     }
     let ptrs_at = |max: usize| fork_at + ROOT_HEADER_BYTES + max * Bmbt::KEY_BYTES;
-    let len = numrecs * Sizes::<Bmbt>::PTR;
+    let len = numrecs * Sizes::of::<Bmbt>().ptr;
     bytes.copy_within(ptrs_at(old_max)..ptrs_at(old_max) + len, ptrs_at(new_max));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Finding a place in a tree and walking from there.
 
+use super::layout::Layout;
 use super::node::{self, At, Shape, Side};
 use super::{MAX_HEIGHT, Root, Tree, corrupt};
 use crate::error::{Problem, Result};
@@ -17,6 +18,12 @@ pub(super) struct Step {
 #[derive(Debug, Clone)]
 pub struct Cursor<T: Tree> {
     pub(super) tree: T,
+    pub(super) path: Path,
+}
+
+/// The way from the root to one record.
+#[derive(Debug, Clone)]
+pub(super) struct Path {
     /// By level, leaf first.
     pub(super) steps: [Step; MAX_HEIGHT],
     pub(super) height: usize,
@@ -27,7 +34,8 @@ pub struct Cursor<T: Tree> {
 impl<T: Tree> Cursor<T> {
     /// A cursor that is nowhere yet.
     pub fn new(tree: T) -> Self {
-        Self { tree, steps: [Step { at: At::Inline, index: 0 }; MAX_HEIGHT], height: 0, found: false }
+        let steps = [Step { at: At::Inline, index: 0 }; MAX_HEIGHT];
+        Self { tree, path: Path { steps, height: 0, found: false } }
     }
 
     /// Goes to the last record with a key of at most `key`.
@@ -72,16 +80,16 @@ impl<T: Tree> Cursor<T> {
         choose: impl Fn(&T, &Shape, &[u8]) -> Option<usize>,
     ) -> Result<Option<T::Rec>> {
         let mut at = self.start(tx)?;
-        for level in (0..self.height).rev() {
+        for level in (0..self.path.height).rev() {
             let shape = node::shape(&self.tree, tx, at, level)?;
             let bytes = tx.read(&shape.locator)?;
             let chosen = choose(&self.tree, &shape, bytes);
-            self.steps[level] = Step { at, index: chosen.unwrap_or(0) };
+            self.path.steps[level] = Step { at, index: chosen.unwrap_or(0) };
             if level == 0 {
-                self.found = chosen.is_some_and(|index| index < shape.numrecs);
-                return Ok(self.found.then(|| shape.rec(&self.tree, bytes, self.steps[0].index)));
+                self.path.found = chosen.is_some_and(|index| index < shape.numrecs);
+                return Ok(self.path.found.then(|| shape.rec(&self.tree, bytes, self.path.steps[0].index)));
             }
-            at = At::Block(shape.ptr::<T>(bytes, self.steps[level].index));
+            at = At::Block(shape.ptr(bytes, self.path.steps[level].index));
         }
         Ok(None)
     }
@@ -95,7 +103,7 @@ impl<T: Tree> Cursor<T> {
             let problem = Problem::Bounds { field: "levels of the tree", found: height as u64 };
             return Err(corrupt(crate::units::Daddr::NULL, &self.tree, problem));
         }
-        self.height = height;
+        self.path.height = height;
         Ok(at)
     }
 
@@ -104,12 +112,12 @@ impl<T: Tree> Cursor<T> {
     /// # Errors
     /// Those of reading the tree.
     pub fn rec(&self, tx: &mut Transaction<'_>) -> Result<Option<T::Rec>> {
-        if !self.found {
+        if !self.path.found {
             return Ok(None);
         }
-        let shape = node::shape(&self.tree, tx, self.steps[0].at, 0)?;
+        let shape = node::shape(&self.tree, tx, self.path.steps[0].at, 0)?;
         let bytes = tx.read(&shape.locator)?;
-        let index = self.steps[0].index;
+        let index = self.path.steps[0].index;
         Ok((index < shape.numrecs).then(|| shape.rec(&self.tree, bytes, index)))
     }
 
@@ -137,15 +145,15 @@ impl<T: Tree> Cursor<T> {
         neighbour: impl Fn(usize, usize) -> Option<usize>,
         edge: impl Fn(usize) -> usize,
     ) -> Result<Option<T::Rec>> {
-        if !self.found {
+        if !self.path.found {
             return Ok(None);
         }
         let mut left_behind = None;
-        for level in 0..self.height {
-            let step = self.steps[level];
+        for level in 0..self.path.height {
+            let step = self.path.steps[level];
             let shape = node::shape(&self.tree, tx, step.at, level)?;
             if let Some(index) = neighbour(step.index, shape.numrecs) {
-                self.steps[level].index = index;
+                self.path.steps[level].index = index;
                 let rec = self.descend_edge(tx, level, edge)?;
                 return self.in_order(left_behind, side, rec, &shape);
             }
@@ -153,7 +161,7 @@ impl<T: Tree> Cursor<T> {
                 left_behind = Some(shape.key(&self.tree, tx.read(&shape.locator)?, step.index));
             }
         }
-        self.found = false;
+        self.path.found = false;
         Ok(None)
     }
 
@@ -170,7 +178,7 @@ impl<T: Tree> Cursor<T> {
         if if side == Side::Right { from < to } else { to < from } {
             return Ok(rec);
         }
-        self.found = false;
+        self.path.found = false;
         Err(corrupt(at.locator.daddr, &self.tree, Problem::Rule("leaves out of order")))
     }
 
@@ -181,15 +189,15 @@ impl<T: Tree> Cursor<T> {
         edge: impl Fn(usize) -> usize,
     ) -> Result<Option<T::Rec>> {
         for level in (0..from_level).rev() {
-            let above = self.steps[level + 1];
+            let above = self.path.steps[level + 1];
             let shape = node::shape(&self.tree, tx, above.at, level + 1)?;
-            let at = At::Block(shape.ptr::<T>(tx.read(&shape.locator)?, above.index));
+            let at = At::Block(shape.ptr(tx.read(&shape.locator)?, above.index));
             let shape = node::shape(&self.tree, tx, at, level)?;
             if shape.numrecs == 0 {
                 let problem = Problem::Rule("empty block inside a tree");
                 return Err(corrupt(shape.locator.daddr, &self.tree, problem));
             }
-            self.steps[level] = Step { at, index: edge(shape.numrecs) };
+            self.path.steps[level] = Step { at, index: edge(shape.numrecs) };
         }
         self.rec(tx)
     }
@@ -199,21 +207,23 @@ impl<T: Tree> Cursor<T> {
     /// # Errors
     /// Those of reading the tree.
     pub fn update(&mut self, tx: &mut Transaction<'_>, rec: &T::Rec) -> Result<()> {
-        debug_assert!(self.found, "update needs a record");
-        let shape = node::shape(&self.tree, tx, self.steps[0].at, 0)?;
-        node::set_rec(&self.tree, tx, &shape, self.steps[0].index, rec)?;
-        self.fix_keys(tx, 0)
+        debug_assert!(self.path.found, "update needs a record");
+        let shape = node::shape(&self.tree, tx, self.path.steps[0].at, 0)?;
+        node::set_rec(&self.tree, tx, &shape, self.path.steps[0].index, rec)?;
+        self.path.fix_keys(&self.tree, tx, 0)
     }
+}
 
+impl Path {
     /// Carries the keys of the node at `level` up the tree as far as they changed.
-    pub(super) fn fix_keys(&self, tx: &mut Transaction<'_>, level: usize) -> Result<()> {
+    pub(super) fn fix_keys(&self, tree: &dyn Layout, tx: &mut Transaction<'_>, level: usize) -> Result<()> {
         for level in level..self.height - 1 {
             // Without high keys, only a new first record is seen from above.
-            if !T::OVERLAPPING && self.steps[level].index > 0 {
+            if !tree.sizes().overlapping && self.steps[level].index > 0 {
                 return Ok(());
             }
             let changed =
-                self.refresh_keys(tx, level + 1, self.steps[level + 1].index, self.steps[level].at)?;
+                self.refresh_keys(tree, tx, level + 1, self.steps[level + 1].index, self.steps[level].at)?;
             if !changed {
                 return Ok(());
             }
@@ -224,17 +234,18 @@ impl<T: Tree> Cursor<T> {
     /// Stores the keys of `child` in entry `index` of the node at `level`; says whether they changed.
     pub(super) fn refresh_keys(
         &self,
+        tree: &dyn Layout,
         tx: &mut Transaction<'_>,
         level: usize,
         index: usize,
         child: At,
     ) -> Result<bool> {
-        let keys = node::keys(&self.tree, tx, child, level - 1)?;
-        let shape = node::shape(&self.tree, tx, self.steps[level].at, level)?;
-        if node::has_keys::<T>(&shape, tx.read(&shape.locator)?, index, &keys) {
+        let keys = node::keys(tree, tx, child, level - 1)?;
+        let shape = node::shape(tree, tx, self.steps[level].at, level)?;
+        if node::has_keys(&shape, tx.read(&shape.locator)?, index, &keys) {
             return Ok(false);
         }
-        node::set_keys::<T>(tx, &shape, index, &keys)?;
+        node::set_keys(tx, &shape, index, &keys)?;
         Ok(true)
     }
 }

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::{Inline, Root, Sizes, Tree, corrupt};
+use super::layout::{Keys, Layout, Sizes};
+use super::{Inline, Root, Tree, corrupt};
 use crate::error::{Problem, Result};
 use crate::format::btree::{LEFTSIB_AT, LEVEL_AT, NUMRECS_AT};
 use crate::format::header::{be_u16, be_u32, be_u64, put};
@@ -27,6 +28,10 @@ pub(super) struct Shape {
     first_at: usize,
     /// Offset of the first pointer.
     ptrs_at: usize,
+    /// Length of a record, or of a node's keys.
+    head_bytes: usize,
+    /// Length of a pointer.
+    ptr_bytes: usize,
 }
 
 /// Entries taken out of a node: records or keys, and pointers.
@@ -43,38 +48,34 @@ pub(super) enum Side {
 }
 
 impl Shape {
-    fn head_bytes<T: Tree>(&self) -> usize {
-        if self.level == 0 { T::REC_BYTES } else { Sizes::<T>::KEYS }
+    fn head_at(&self, index: usize) -> usize {
+        self.first_at + index * self.head_bytes
     }
 
-    fn head_at<T: Tree>(&self, index: usize) -> usize {
-        self.first_at + index * self.head_bytes::<T>()
-    }
-
-    fn ptr_at<T: Tree>(&self, index: usize) -> usize {
-        self.ptrs_at + index * Sizes::<T>::PTR
+    fn ptr_at(&self, index: usize) -> usize {
+        self.ptrs_at + index * self.ptr_bytes
     }
 
     pub(super) fn rec<T: Tree>(&self, tree: &T, bytes: &[u8], index: usize) -> T::Rec {
-        let at = self.head_at::<T>(index);
+        let at = self.head_at(index);
         tree.decode(&bytes[at..at + T::REC_BYTES])
     }
 
     /// Lowest key of entry `index`.
     pub(super) fn key<T: Tree>(&self, tree: &T, bytes: &[u8], index: usize) -> T::Key {
-        let at = self.head_at::<T>(index);
+        let at = self.head_at(index);
         if self.level == 0 { T::key(&self.rec(tree, bytes, index)) } else { T::decode_key(&bytes[at..]) }
     }
 
     /// Highest key of entry `index`.
     pub(super) fn high<T: Tree>(&self, tree: &T, bytes: &[u8], index: usize) -> T::Key {
-        let at = self.head_at::<T>(index) + T::KEY_BYTES;
+        let at = self.head_at(index) + T::KEY_BYTES;
         if self.level == 0 { T::high_key(&self.rec(tree, bytes, index)) } else { T::decode_key(&bytes[at..]) }
     }
 
-    pub(super) fn ptr<T: Tree>(&self, bytes: &[u8], index: usize) -> u64 {
-        let at = self.ptr_at::<T>(index);
-        if T::LONG { be_u64(bytes, at) } else { be_u32(bytes, at).into() }
+    pub(super) fn ptr(&self, bytes: &[u8], index: usize) -> u64 {
+        let at = self.ptr_at(index);
+        if self.ptr_bytes == 8 { be_u64(bytes, at) } else { be_u32(bytes, at).into() }
     }
 
     /// Number of entries whose lowest key is at most `key`.
@@ -89,12 +90,17 @@ impl Shape {
 }
 
 /// Finds the shape of a node that must be on `level`.
-pub(super) fn shape<T: Tree>(tree: &T, tx: &mut Transaction<'_>, at: At, level: usize) -> Result<Shape> {
+pub(super) fn shape<L: Layout + ?Sized>(
+    tree: &L,
+    tx: &mut Transaction<'_>,
+    at: At,
+    level: usize,
+) -> Result<Shape> {
     match at {
         At::Block(ptr) => block_shape(tree, tx, ptr, level),
         At::Inline => match tree.root(tx)? {
             Root::Inline(inline) => {
-                let shape = inline_shape::<T>(inline);
+                let shape = inline_shape(tree.sizes(), inline);
                 if shape.level != level || shape.numrecs > shape.maxrecs || (level > 0 && shape.numrecs == 0)
                 {
                     let problem = Problem::Bounds { field: "numrecs", found: shape.numrecs as u64 };
@@ -107,11 +113,13 @@ pub(super) fn shape<T: Tree>(tree: &T, tx: &mut Transaction<'_>, at: At, level: 
     }
 }
 
-fn inline_shape<T: Tree>(inline: Inline) -> Shape {
-    let maxrecs = Sizes::<T>::max_inline(inline.fork_bytes, inline.level);
+fn inline_shape(sizes: Sizes, inline: Inline) -> Shape {
+    let maxrecs = sizes.max_inline(inline.fork_bytes, inline.level);
     let first_at = inline.fork_at + if inline.level == 0 { 0 } else { 4 };
     Shape {
-        ptrs_at: first_at + maxrecs * Sizes::<T>::KEYS,
+        ptrs_at: first_at + maxrecs * sizes.keys,
+        head_bytes: if inline.level == 0 { sizes.rec } else { sizes.keys },
+        ptr_bytes: sizes.ptr,
         locator: inline.locator,
         level: inline.level,
         numrecs: inline.numrecs,
@@ -121,24 +129,29 @@ fn inline_shape<T: Tree>(inline: Inline) -> Shape {
 }
 
 /// Where the block `ptr` lies.
-pub(super) fn locator<T: Tree>(tree: &T, tx: &Transaction<'_>, ptr: u64) -> Result<Locator> {
+pub(super) fn locator<L: Layout + ?Sized>(tree: &L, tx: &Transaction<'_>, ptr: u64) -> Result<Locator> {
     let geometry = tx.geometry();
     let Some(daddr) = tree.daddr(geometry, ptr) else {
         let problem = Problem::Bounds { field: "block pointer", found: ptr };
         return Err(corrupt(crate::units::Daddr::NULL, tree, problem));
     };
-    Ok(Locator::new(T::KINDS, daddr, geometry.blocksize, Some(tree.owner())))
+    Ok(Locator::new(tree.kinds(), daddr, geometry.blocksize, Some(tree.owner())))
 }
 
 /// Disk address of a block, for error messages.
-pub(super) fn daddr_of<T: Tree>(tree: &T, tx: &Transaction<'_>, at: At) -> crate::units::Daddr {
+pub(super) fn daddr_of(tree: &dyn Layout, tx: &Transaction<'_>, at: At) -> crate::units::Daddr {
     match at {
         At::Block(ptr) => tree.daddr(tx.geometry(), ptr).unwrap_or(crate::units::Daddr::NULL),
         At::Inline => crate::units::Daddr::NULL,
     }
 }
 
-fn block_shape<T: Tree>(tree: &T, tx: &mut Transaction<'_>, ptr: u64, level: usize) -> Result<Shape> {
+fn block_shape<L: Layout + ?Sized>(
+    tree: &L,
+    tx: &mut Transaction<'_>,
+    ptr: u64,
+    level: usize,
+) -> Result<Shape> {
     let locator = locator(tree, tx, ptr)?;
     let bytes = tx.read(&locator)?;
     let numrecs = usize::from(be_u16(bytes, NUMRECS_AT));
@@ -147,7 +160,7 @@ fn block_shape<T: Tree>(tree: &T, tx: &mut Transaction<'_>, ptr: u64, level: usi
         let problem = Problem::Value { field: "level", expected: level as u64, found: found as u64 };
         return Err(corrupt(locator.daddr, tree, problem));
     }
-    let shape = with_entries::<T>(locator, level, numrecs);
+    let shape = with_entries(tree.sizes(), locator, level, numrecs);
     if numrecs > shape.maxrecs || (level > 0 && numrecs == 0) {
         let problem = Problem::Bounds { field: "numrecs", found: numrecs as u64 };
         return Err(corrupt(shape.locator.daddr, tree, problem));
@@ -155,28 +168,41 @@ fn block_shape<T: Tree>(tree: &T, tx: &mut Transaction<'_>, ptr: u64, level: usi
     Ok(shape)
 }
 
-fn with_entries<T: Tree>(locator: Locator, level: usize, numrecs: usize) -> Shape {
-    let maxrecs = Sizes::<T>::max(locator.len_bytes as usize, level);
-    let first_at = Sizes::<T>::HEADER;
-    Shape { ptrs_at: first_at + maxrecs * Sizes::<T>::KEYS, locator, level, numrecs, maxrecs, first_at }
+fn with_entries(sizes: Sizes, locator: Locator, level: usize, numrecs: usize) -> Shape {
+    let maxrecs = sizes.max(locator.len_bytes as usize, level);
+    Shape {
+        ptrs_at: sizes.header + maxrecs * sizes.keys,
+        head_bytes: if level == 0 { sizes.rec } else { sizes.keys },
+        ptr_bytes: sizes.ptr,
+        locator,
+        level,
+        numrecs,
+        maxrecs,
+        first_at: sizes.header,
+    }
 }
 
 /// Shape of a block that was just created: a node may be empty only in that moment.
-pub(super) fn empty_shape<T: Tree>(tree: &T, tx: &Transaction<'_>, ptr: u64, level: usize) -> Result<Shape> {
-    Ok(with_entries::<T>(locator(tree, tx, ptr)?, level, 0))
+pub(super) fn empty_shape<L: Layout + ?Sized>(
+    tree: &L,
+    tx: &Transaction<'_>,
+    ptr: u64,
+    level: usize,
+) -> Result<Shape> {
+    Ok(with_entries(tree.sizes(), locator(tree, tx, ptr)?, level, 0))
 }
 
 /// Shape of a root in an inode whose entries were just taken out.
-pub(super) fn empty_inline<T: Tree>(tree: &T, tx: &mut Transaction<'_>) -> Result<Shape> {
+pub(super) fn empty_inline(tree: &dyn Layout, tx: &mut Transaction<'_>) -> Result<Shape> {
     match tree.root(tx)? {
-        Root::Inline(inline) => Ok(inline_shape::<T>(Inline { numrecs: 0, ..inline })),
+        Root::Inline(inline) => Ok(inline_shape(tree.sizes(), Inline { numrecs: 0, ..inline })),
         Root::Block { .. } => unreachable!("a root does not move out of its inode"),
     }
 }
 
 /// Stores how many entries a node has.
-fn set_numrecs<T: Tree>(
-    tree: &T,
+fn set_numrecs(
+    tree: &dyn Layout,
     tx: &mut Transaction<'_>,
     at: At,
     shape: &Shape,
@@ -200,57 +226,42 @@ pub(super) fn set_rec<T: Tree>(
     index: usize,
     rec: &T::Rec,
 ) -> Result<()> {
-    let at = shape.head_at::<T>(index);
+    let at = shape.head_at(index);
     let bytes = tx.modify(&shape.locator, at..at + T::REC_BYTES)?;
     tree.encode(rec, &mut bytes[at..at + T::REC_BYTES]);
     Ok(())
 }
 
 /// Whether entry `index` of a node has just these keys, to the byte.
-pub(super) fn has_keys<T: Tree>(shape: &Shape, bytes: &[u8], index: usize, keys: &(T::Key, T::Key)) -> bool {
-    let at = shape.head_at::<T>(index);
-    // Room for the widest, the two keys of the rmapbt.
-    let mut expected = [0; 40];
-    T::encode_key(&keys.0, &mut expected);
-    if T::OVERLAPPING {
-        T::encode_key(&keys.1, &mut expected[T::KEY_BYTES..]);
-    }
-    bytes[at..at + Sizes::<T>::KEYS] == expected[..Sizes::<T>::KEYS]
+pub(super) fn has_keys(shape: &Shape, bytes: &[u8], index: usize, keys: &Keys) -> bool {
+    let at = shape.head_at(index);
+    bytes[at..at + keys.len] == *keys.bytes()
 }
 
 /// Overwrites the keys of entry `index` of a node.
-pub(super) fn set_keys<T: Tree>(
-    tx: &mut Transaction<'_>,
-    shape: &Shape,
-    index: usize,
-    keys: &(T::Key, T::Key),
-) -> Result<()> {
-    let at = shape.head_at::<T>(index);
-    let bytes = tx.modify(&shape.locator, at..at + Sizes::<T>::KEYS)?;
-    T::encode_key(&keys.0, &mut bytes[at..]);
-    if T::OVERLAPPING {
-        T::encode_key(&keys.1, &mut bytes[at + T::KEY_BYTES..]);
-    }
+pub(super) fn set_keys(tx: &mut Transaction<'_>, shape: &Shape, index: usize, keys: &Keys) -> Result<()> {
+    let at = shape.head_at(index);
+    put(tx.modify(&shape.locator, at..at + keys.len)?, at, keys.bytes());
     Ok(())
 }
 
 /// Takes entries out of a node; what is behind them moves down.
-pub(super) fn take<T: Tree>(
-    tree: &T,
+pub(super) fn take(
+    tree: &dyn Layout,
     tx: &mut Transaction<'_>,
     at: At,
     shape: &Shape,
     range: Range<usize>,
 ) -> Result<Entries> {
-    let heads = shape.head_at::<T>(range.start)..shape.head_at::<T>(range.end);
-    let heads_end = shape.head_at::<T>(shape.numrecs);
+    let heads = shape.head_at(range.start)..shape.head_at(range.end);
+    let heads_end = shape.head_at(shape.numrecs);
     let bytes = tx.modify(&shape.locator, heads.start..heads_end)?;
     let taken_heads = bytes[heads.clone()].to_vec();
     bytes.copy_within(heads.end..heads_end, heads.start);
     let mut taken_ptrs = Vec::new();
     if shape.level > 0 {
-        let ptrs = shape.ptr_at::<T>(range.start)..shape.ptr_at::<T>(range.end);
-        let ptrs_end = shape.ptr_at::<T>(shape.numrecs);
+        let ptrs = shape.ptr_at(range.start)..shape.ptr_at(range.end);
+        let ptrs_end = shape.ptr_at(shape.numrecs);
         let bytes = tx.modify(&shape.locator, ptrs.start..ptrs_end)?;
         taken_ptrs = bytes[ptrs.clone()].to_vec();
         bytes.copy_within(ptrs.end..ptrs_end, ptrs.start);
@@ -260,23 +271,23 @@ pub(super) fn take<T: Tree>(
 }
 
 /// Puts entries into a node in front of entry `index`. They must fit.
-pub(super) fn insert<T: Tree>(
-    tree: &T,
+pub(super) fn insert(
+    tree: &dyn Layout,
     tx: &mut Transaction<'_>,
     at: At,
     shape: &Shape,
     index: usize,
     entries: &Entries,
 ) -> Result<()> {
-    let count = entries.heads.len() / shape.head_bytes::<T>();
-    let start = shape.head_at::<T>(index);
-    let end = shape.head_at::<T>(shape.numrecs);
+    let count = entries.heads.len() / shape.head_bytes;
+    let start = shape.head_at(index);
+    let end = shape.head_at(shape.numrecs);
     let bytes = tx.modify(&shape.locator, start..end + entries.heads.len())?;
     bytes.copy_within(start..end, start + entries.heads.len());
     put(bytes, start, &entries.heads);
     if shape.level > 0 {
-        let start = shape.ptr_at::<T>(index);
-        let end = shape.ptr_at::<T>(shape.numrecs);
+        let start = shape.ptr_at(index);
+        let end = shape.ptr_at(shape.numrecs);
         let bytes = tx.modify(&shape.locator, start..end + entries.ptrs.len())?;
         bytes.copy_within(start..end, start + entries.ptrs.len());
         put(bytes, start, &entries.ptrs);
@@ -292,78 +303,65 @@ pub(super) fn leaf_entry<T: Tree>(tree: &T, rec: &T::Rec) -> Entries {
 }
 
 /// An entry for a node: the child `ptr` with its lowest and highest key.
-pub(super) fn node_entry<T: Tree>(keys: &(T::Key, T::Key), ptr: u64) -> Entries {
-    let mut heads = alloc::vec![0; Sizes::<T>::KEYS];
-    T::encode_key(&keys.0, &mut heads);
-    if T::OVERLAPPING {
-        T::encode_key(&keys.1, &mut heads[T::KEY_BYTES..]);
-    }
+pub(super) fn node_entry(tree: &dyn Layout, keys: &Keys, ptr: u64) -> Entries {
     let wide = ptr.to_be_bytes();
-    let ptrs = wide[wide.len() - Sizes::<T>::PTR..].to_vec();
-    Entries { heads, ptrs }
+    let ptrs = wide[wide.len() - tree.sizes().ptr..].to_vec();
+    Entries { heads: keys.bytes().to_vec(), ptrs }
 }
 
 /// Lowest and highest key of a node that is not empty.
-pub(super) fn keys<T: Tree>(
-    tree: &T,
-    tx: &mut Transaction<'_>,
-    at: At,
-    level: usize,
-) -> Result<(T::Key, T::Key)> {
+pub(super) fn keys(tree: &dyn Layout, tx: &mut Transaction<'_>, at: At, level: usize) -> Result<Keys> {
     let shape = shape(tree, tx, at, level)?;
     let bytes = tx.read(&shape.locator)?;
     if shape.numrecs == 0 {
         return Err(corrupt(shape.locator.daddr, tree, Problem::Rule("empty block inside a tree")));
     }
-    let low = shape.key(tree, bytes, 0);
-    let high = if T::OVERLAPPING {
-        (0..shape.numrecs).map(|index| shape.high(tree, bytes, index)).max().unwrap_or(low)
-    } else {
-        low
-    };
-    Ok((low, high))
+    Ok(tree.keys(&shape, bytes))
 }
 
 /// Address of a block's neighbour on its level.
-pub(super) fn sibling<T: Tree>(
-    tree: &T,
+pub(super) fn sibling(
+    tree: &dyn Layout,
     tx: &mut Transaction<'_>,
     ptr: u64,
     side: Side,
 ) -> Result<Option<u64>> {
     let locator = locator(tree, tx, ptr)?;
     let bytes = tx.read(&locator)?;
-    let at = sibling_at::<T>(side);
-    let (found, null) =
-        if T::LONG { (be_u64(bytes, at), u64::MAX) } else { (be_u32(bytes, at).into(), u64::from(u32::MAX)) };
+    let (at, ptr_bytes) = (sibling_at(tree, side), tree.sizes().ptr);
+    let (found, null) = if ptr_bytes == 8 {
+        (be_u64(bytes, at), u64::MAX)
+    } else {
+        (be_u32(bytes, at).into(), u64::from(u32::MAX))
+    };
     Ok((found != null).then_some(found))
 }
 
 /// Stores the address of a block's neighbour.
-pub(super) fn set_sibling<T: Tree>(
-    tree: &T,
+pub(super) fn set_sibling(
+    tree: &dyn Layout,
     tx: &mut Transaction<'_>,
     ptr: u64,
     side: Side,
     sibling: Option<u64>,
 ) -> Result<()> {
     let locator = locator(tree, tx, ptr)?;
-    let at = sibling_at::<T>(side);
-    let bytes = tx.modify(&locator, at..at + Sizes::<T>::PTR)?;
+    let (at, ptr_bytes) = (sibling_at(tree, side), tree.sizes().ptr);
+    let bytes = tx.modify(&locator, at..at + ptr_bytes)?;
     let wide = sibling.unwrap_or(u64::MAX).to_be_bytes();
-    put(bytes, at, &wide[wide.len() - Sizes::<T>::PTR..]);
+    put(bytes, at, &wide[wide.len() - ptr_bytes..]);
     Ok(())
 }
 
-fn sibling_at<T: Tree>(side: Side) -> usize {
+fn sibling_at(tree: &dyn Layout, side: Side) -> usize {
     match side {
         Side::Left => LEFTSIB_AT,
-        Side::Right => LEFTSIB_AT + Sizes::<T>::PTR,
+        Side::Right => LEFTSIB_AT + tree.sizes().ptr,
     }
 }
 
 /// Makes `ptr` an empty block on `level` without neighbours.
-pub(super) fn create<T: Tree>(tree: &T, tx: &mut Transaction<'_>, ptr: u64, level: usize) -> Result<()> {
+pub(super) fn create(tree: &dyn Layout, tx: &mut Transaction<'_>, ptr: u64, level: usize) -> Result<()> {
     let locator = locator(tree, tx, ptr)?;
     let bytes = tx.create(&locator);
     put(bytes, LEVEL_AT, &(level as u16).to_be_bytes());

@@ -40,7 +40,7 @@ impl<T: Tree> Cursor<T> {
                 found.extend(overlaps.map(|index| shape.rec(&self.tree, bytes, index)));
             } else {
                 // Reversed, so that the leftmost child is popped first.
-                let children = overlaps.map(|index| (At::Block(shape.ptr::<T>(bytes, index)), level - 1));
+                let children = overlaps.map(|index| (At::Block(shape.ptr(bytes, index)), level - 1));
                 let children: Vec<_> = children.collect();
                 waiting.extend(children.into_iter().rev());
             }

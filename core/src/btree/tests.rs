@@ -81,10 +81,11 @@ fn verify<T: Tree>(tree: T, tx: &mut Transaction<'_>, blocks: &mut usize) -> Vec
                 if level == 0 {
                     recs.push(shape.rec(&tree, &bytes, index));
                 } else {
-                    let child = At::Block(shape.ptr::<T>(&bytes, index));
+                    let child = At::Block(shape.ptr(&bytes, index));
                     let keys = node::keys(&tree, tx, child, level - 1).expect("keys");
-                    assert!(keys.0 == shape.key(&tree, &bytes, index), "low key");
-                    assert!(!T::OVERLAPPING || keys.1 == shape.high(&tree, &bytes, index), "high key");
+                    assert!(T::decode_key(&keys.bytes) == shape.key(&tree, &bytes, index), "low key");
+                    let high = T::decode_key(&keys.bytes[keys.len - T::KEY_BYTES..]);
+                    assert!(!T::OVERLAPPING || high == shape.high(&tree, &bytes, index), "high key");
                     children.push(child);
                 }
             }
