@@ -13,6 +13,7 @@ use crate::{host, time};
 
 /// Arguments of `touch`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "Example:\n  xfskit touch -d 2026-01-31T12:00Z disk.img:/etc/stamp")]
 pub(crate) struct TouchArgs {
     /// Files; those that do not exist are made
@@ -34,6 +35,7 @@ pub(crate) struct TouchArgs {
 
 /// Arguments of `chmod`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(
     after_help = "Examples:\n  xfskit chmod 755 disk.img:/bin/tool\n  xfskit chmod -R go-w,a+rX disk.img:/srv"
 )]
@@ -51,6 +53,7 @@ pub(crate) struct ChmodArgs {
 
 /// Arguments of `chown`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(
     after_help = "Examples:\n  xfskit chown 1000:1000 disk.img:/home/me\n  xfskit chown -R :100 disk.img:/srv"
 )]

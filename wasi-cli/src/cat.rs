@@ -16,6 +16,7 @@ Example:
 
 /// Arguments of `cat`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Files to write, one after the other

@@ -42,6 +42,7 @@ const PLACES: usize = 22;
 
 /// Arguments of `chattr`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ChattrArgs {
     /// All that is below, too
@@ -63,6 +64,7 @@ pub(crate) struct ChattrArgs {
 
 /// Arguments of `lsattr`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "Example:\n  xfskit lsattr -R disk.img:/srv")]
 pub(crate) struct LsattrArgs {
     /// Files, or directories, of which the entries are shown

@@ -25,6 +25,7 @@ Example:
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Image

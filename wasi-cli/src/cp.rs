@@ -33,6 +33,7 @@ Examples:
 
 /// Arguments of `cp`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Sources, then the target: IMAGE:PATH, or a path of the host
@@ -44,6 +45,7 @@ pub(crate) struct Args {
 
 /// How to copy.
 #[derive(Debug, Clone, Copy, clap::Args)]
+#[group(skip)]
 pub(crate) struct Options {
     /// Directories with all that is in them
     #[arg(short, long, visible_short_alias = 'R')]

@@ -13,6 +13,7 @@ use crate::session::Session;
 
 /// Arguments of `mkdir`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "Example:\n  xfskit mkdir -p disk.img:/srv/www/site")]
 pub(crate) struct MkdirArgs {
     /// Directories to make
@@ -28,6 +29,7 @@ pub(crate) struct MkdirArgs {
 
 /// Arguments of `rmdir`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(crate) struct RmdirArgs {
     /// Empty directories to remove
     #[arg(required = true, value_name = "IMAGE:PATH", value_parser = Address::parser())]

@@ -30,6 +30,7 @@ Examples:
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Directory or file to export

@@ -22,6 +22,7 @@ Examples:
 
 /// Arguments of `extents`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Files

@@ -18,6 +18,7 @@ Examples:
 
 /// Arguments of `fallocate`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// First byte

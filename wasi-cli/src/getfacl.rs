@@ -14,6 +14,7 @@ use xfskit::units::Ino;
 
 /// Arguments of `getfacl`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "Examples:\n  xfskit getfacl disk.img:/srv\n  xfskit getfacl -R disk.img:/srv")]
 pub(crate) struct Args {
     /// Files

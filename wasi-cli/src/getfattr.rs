@@ -21,6 +21,7 @@ Examples:
 
 /// Arguments of `getfattr`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Files

@@ -37,6 +37,7 @@ Examples:
 
 /// Arguments of `import`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Directory to unpack into

@@ -17,6 +17,7 @@ use crate::{name, size};
 
 /// Arguments of `info`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "Example:\n  xfskit info disk.img")]
 pub(crate) struct Args {
     /// Image

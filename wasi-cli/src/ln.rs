@@ -24,6 +24,7 @@ Examples:
 
 /// Arguments of `ln`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// What to link to, IMAGE:PATH or with -s any text; then the name, or the directory for the names

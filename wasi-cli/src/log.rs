@@ -30,6 +30,7 @@ Example:
 
 /// Arguments of `log`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Image

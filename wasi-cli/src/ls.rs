@@ -24,6 +24,7 @@ elsewhere names are written as they are.";
 
 /// Arguments of `ls`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP, disable_help_flag = true)]
 pub(crate) struct Args {
     /// What to list

@@ -31,6 +31,7 @@ const PROBE_BYTES: u64 = 1 << 18;
 
 /// Arguments of `mkfs`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Image to make

@@ -10,6 +10,7 @@ use crate::session::Session;
 
 /// Arguments of `mknod`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "Example:\n  xfskit mknod disk.img:/dev/null c 1 3")]
 pub(crate) struct MknodArgs {
     /// The node to make
@@ -31,6 +32,7 @@ pub(crate) struct MknodArgs {
 
 /// Arguments of `mkfifo`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(crate) struct MkfifoArgs {
     /// Fifos to make
     #[arg(required = true, value_name = "IMAGE:PATH", value_parser = Address::parser())]

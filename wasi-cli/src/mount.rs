@@ -11,6 +11,7 @@ use crate::image::{Access, cannot_open, device};
 use crate::session::{Session, say};
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "\
 Stays in the foreground until the directory is unmounted (umount DIR, or
 fusermount -u DIR), or Ctrl-C, SIGTERM or SIGHUP asks for it; then everything

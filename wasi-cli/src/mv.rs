@@ -17,6 +17,7 @@ Examples:
 
 /// Arguments of `mv`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Sources, then the target, all in one image

@@ -14,6 +14,7 @@ use crate::session::Session;
 
 /// Arguments of `path`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = "Example:\n  xfskit path disk.img --inode 131")]
 pub(crate) struct Args {
     /// The image

@@ -23,6 +23,7 @@ Example:
 
 /// Arguments of `recover`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Image

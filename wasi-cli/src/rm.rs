@@ -21,6 +21,7 @@ const BATCH: usize = 4096;
 
 /// Arguments of `rm`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Files to remove

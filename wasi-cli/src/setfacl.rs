@@ -26,6 +26,7 @@ Examples:
 
 /// Arguments of `setfacl`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Set these entries and leave the others

@@ -21,6 +21,7 @@ Examples:
 
 /// Arguments of `setfattr`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Set this attribute (user.NAME, trusted.NAME, security.NAME)

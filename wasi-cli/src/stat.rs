@@ -17,6 +17,7 @@ Examples:
 
 /// Arguments of `stat`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Files to show
@@ -29,6 +30,7 @@ pub(crate) struct Args {
 
 /// Arguments of `readlink`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(crate) struct ReadlinkArgs {
     /// Symbolic links
     #[arg(required = true, value_name = "IMAGE:PATH", value_parser = Address::parser())]

@@ -25,6 +25,7 @@ Examples:
 
 /// Arguments of `df`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(disable_help_flag = true, after_help = "Example:\n  xfskit df -h disk.img")]
 pub(crate) struct DfArgs {
     /// Images
@@ -43,6 +44,7 @@ pub(crate) struct DfArgs {
 
 /// Arguments of `du`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(disable_help_flag = true, after_help = DU_AFTER_HELP)]
 pub(crate) struct DuArgs {
     /// Files and directories

@@ -32,6 +32,7 @@ Examples:
 
 /// Arguments of `write`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = WRITE_AFTER_HELP)]
 pub(crate) struct WriteArgs {
     /// File to write to
@@ -47,6 +48,7 @@ pub(crate) struct WriteArgs {
 
 /// Arguments of `truncate`.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 #[command(after_help = TRUNCATE_AFTER_HELP)]
 pub(crate) struct TruncateArgs {
     /// Files; those that do not exist are made
