@@ -31,7 +31,7 @@ use crate::journal::items::Done;
 use crate::journal::log::{Log, Position};
 use crate::journal::{checkpoint, recovery};
 use crate::sort;
-use crate::units::Daddr;
+use crate::units::{Daddr, Lsn};
 
 /// Committed metadata in memory that is not in place yet, at most, in bytes.
 const DIRTY_BYTES: usize = 16 << 20;
@@ -207,7 +207,10 @@ impl Store {
             lsn: start,
         }));
         self.strike_off(pending.dones());
-        self.settled();
+        if core::mem::take(&mut self.is_settling) {
+            self.oldest = self.oldest_intent();
+        }
+        // The records just written are needed, and those that follow have to be as long.
         self.oldest.get_or_insert(start);
         self.busy.clear();
         self.let_go.clear();
@@ -251,10 +254,14 @@ impl Store {
         if !core::mem::take(&mut self.is_settling) {
             return;
         }
-        self.oldest = self.intents.iter().map(|intent| intent.lsn).min();
+        self.oldest = self.oldest_intent();
         if let (None, Some(log)) = (self.oldest, &mut self.log) {
             log.forget_old_records();
         }
+    }
+
+    fn oldest_intent(&self) -> Option<Lsn> {
+        self.intents.iter().map(|intent| intent.lsn).min()
     }
 
     /// Quota counts are not kept, so from the first change on they are not right any more.

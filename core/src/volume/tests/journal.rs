@@ -156,6 +156,42 @@ fn every_record_names_a_tail_that_is_not_behind_it_and_no_other_record_overwrote
     assert!(records > 40, "{records}");
 }
 
+/// Linux takes the number of header blocks of all records from the one at the tail.
+#[test]
+fn all_records_from_the_tail_on_have_one_length() {
+    let device = fresh(64, |format| {
+        format.small = true;
+        format.log_fsblocks = Some(1024);
+    });
+    let mut volume = device.open();
+    let geometry = volume.geometry().clone();
+    let root = volume.root();
+    let start = geometry.byte(geometry.logstart) as usize;
+    let log = start..start + ((geometry.logblocks as usize) << geometry.blocklog);
+    let size_at = |log: &[u8], lsn: Lsn| {
+        let sector = &log[lsn.block_bb() as usize * 512..][..512];
+        (be_u32(sector, 0) == RECORD_MAGIC && be_u64(sector, 16) == lsn.0).then(|| be_u32(sector, 320))
+    };
+    let mut lengths = alloc::collections::BTreeSet::new();
+    for n in 0..6000 {
+        volume.create(root, format!("{n}").as_bytes(), &FILE).expect("create");
+        if n % 20 > 0 {
+            continue;
+        }
+        let bytes = device.bytes.borrow();
+        let log = &bytes[log.clone()];
+        for sector in log.chunks_exact(512).filter(|sector| be_u32(sector, 0) == RECORD_MAGIC) {
+            let (lsn, tail) = (Lsn(be_u64(sector, 16)), Lsn(be_u64(sector, 24)));
+            if let (Some(size), Some(first)) = (size_at(log, lsn), size_at(log, tail)) {
+                assert_eq!(size, first, "record at {lsn:?}, tail at {tail:?}");
+                lengths.insert(size);
+            }
+        }
+    }
+    assert!(lengths.contains(&(256 << 10)), "no long records: {lengths:?}");
+    assert_sound(&mut volume);
+}
+
 /// Each part of a large exchange logs what is left of it, and recovery goes on from there.
 #[test]
 fn an_exchange_of_very_many_extents_goes_on_after_each_part() {
