@@ -189,8 +189,25 @@ pub fn set_project(tx: &mut Transaction<'_>, ino: Ino, project_id: u32) -> Resul
     Ok(())
 }
 
-/// The extent size hint that allocation for a file follows, in fsblocks; 0 when there is none.
+/// The extent size hint that allocation for a file follows, in fsblocks; 0 when there is none. What is stored may be more
+/// than any extent is long: no whole unit would ever fit one.
 #[must_use]
 pub fn extsize_of(core: &Dinode) -> u32 {
-    if core.flags().contains(Flags::EXTSIZE) { core.extsize.get() } else { 0 }
+    if core.flags().contains(Flags::EXTSIZE) { core.extsize.get().min(MAX_EXTENT_FSBLOCKS) } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use zerocopy::FromZeros as _;
+
+    use super::*;
+
+    #[test]
+    fn a_stored_hint_is_no_longer_than_an_extent() {
+        let mut core = Dinode::new_zeroed();
+        core.extsize.set(u32::MAX);
+        assert_eq!(extsize_of(&core), 0);
+        core.flags.set(Flags::EXTSIZE.bits());
+        assert_eq!(extsize_of(&core), MAX_EXTENT_FSBLOCKS);
+    }
 }
