@@ -35,6 +35,7 @@ pub use rename::RenameMode;
 pub use write::SetAttributes;
 pub use xattrs::SetMode;
 
+use allocate::Shifting;
 use open::Policy;
 use open_unlinked::Held;
 use recover::Opened;
@@ -120,6 +121,8 @@ pub struct Volume {
     orphans: Vec<Ino>,
     /// Inodes that outlive their last name.
     held: Held,
+    /// A collapse or an insertion that failed on the way.
+    shifting: Option<Shifting>,
     /// Bound on their data in memory, in bytes.
     dirty_limit: usize,
     /// Counts new directories, to spread them over the AGs.
@@ -151,6 +154,7 @@ impl Volume {
             files: Files::default(),
             orphans: Vec::new(),
             held: Held::default(),
+            shifting: None,
             dirty_limit: options.dirty_bytes,
             dir_rotor: 0,
             seed,

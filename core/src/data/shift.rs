@@ -10,6 +10,7 @@ use super::write::{Below, Pool, Stretch, check_space, drop_behind_end};
 use crate::btree::bmap::Fork;
 use crate::error::{Mistake, Result};
 use crate::format::time::Timestamp;
+use crate::geometry::Geometry;
 use crate::inode::bmap;
 use crate::inode::core::{core, core_mut};
 use crate::inode::fork::FILE_END;
@@ -45,7 +46,61 @@ fn prepare(store: &mut Store, files: &mut Files, ino: Ino, at: FileBlock, size: 
     Ok(())
 }
 
-/// Takes `part`, whole blocks, out of a file of `size` bytes. The file must be written back, and reach beyond the part.
+/// How far the extents of a file have moved. A call that failed between two transactions, for want of space or of what is
+/// not resident, is repeated with this and goes on from there: from the start, it would move again what has moved.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Where what is left of the part that goes starts.
+    hole: Option<FileBlock>,
+    /// Up to where extents have moved, or from where on.
+    at: FileBlock,
+    /// Size of the file before, and afterwards.
+    sizes: (u64, u64),
+    /// `di_changecount` as the last transaction left it; `None` before the first.
+    changecount: Option<u64>,
+}
+
+impl Progress {
+    /// Nothing is done of taking `part` out of a file of `size` bytes, which must reach beyond the part.
+    #[must_use]
+    pub fn collapse(geometry: &Geometry, part: Part, size: u64) -> Self {
+        let (hole, at) = (Some(geometry.file_block(part.from)), geometry.file_block(part.to));
+        Self { hole, at, sizes: (size, size - (part.to - part.from)), changecount: None }
+    }
+
+    /// Nothing is done of making room for `part` in a file of `size` bytes.
+    #[must_use]
+    pub fn insert(part: Part, size: u64) -> Self {
+        Self { hole: None, at: FILE_END, sizes: (size, size + (part.to - part.from)), changecount: None }
+    }
+
+    /// Whether something is done, and nothing else has changed the file since.
+    ///
+    /// # Errors
+    /// Those of reading the inode.
+    pub fn goes_on(&self, store: &mut Store, ino: Ino) -> Result<bool> {
+        let Some(count) = self.changecount else { return Ok(false) };
+        Ok(core(&mut Transaction::new(store), ino)?.changecount.get() == count)
+    }
+
+    /// Ends a transaction that got as far as `hole` and `at`.
+    fn commit(
+        &mut self,
+        mut tx: Transaction<'_>,
+        ino: Ino,
+        (hole, at): (Option<FileBlock>, FileBlock),
+        size: u64,
+        now: Timestamp,
+    ) -> Result<()> {
+        set_size(&mut tx, ino, size, now)?;
+        let changecount = core(&mut tx, ino)?.changecount.get();
+        tx.commit()?;
+        *self = Self { hole, at, changecount: Some(changecount), ..*self };
+        Ok(())
+    }
+}
+
+/// Takes `part`, whole blocks, out of a file, which must be written back.
 ///
 /// # Errors
 /// Those of changing the trees.
@@ -54,17 +109,20 @@ pub fn collapse(
     files: &mut Files,
     ino: Ino,
     part: Part,
-    size: u64,
+    progress: &mut Progress,
     now: Timestamp,
 ) -> Result<()> {
     let geometry = store.geometry().clone();
     let (from, to) = (geometry.file_block(part.from), geometry.file_block(part.to));
-    prepare(store, files, ino, from, size)?;
-    // Blocks behind the end do not move with it: the file is cut to its new size.
-    cut_off(store, files, ino, size, None, now)?;
+    let (before, after) = progress.sizes;
+    if progress.changecount.is_none() {
+        prepare(store, files, ino, from, before)?;
+        // Blocks behind the end do not move with it: the file is cut to its new size.
+        cut_off(store, files, ino, before, None, now)?;
+    }
     let gap = to.since(from);
-    let (mut hole, mut at) = (Some(from), to);
     loop {
+        let (mut hole, mut at) = (progress.hole, progress.at);
         let mut tx = Transaction::new(store);
         if let Some(start) = hole {
             hole = bmap::unmap_some(&mut tx, ino, Fork::Data, start, to)?;
@@ -79,18 +137,15 @@ pub fn collapse(
             bmap::shift(&mut tx, ino, extent.file_block, extent.file_end(), target)?;
             at = extent.file_end();
         }
-        let size = if done { size - (part.to - part.from) } else { size };
-        set_size(&mut tx, ino, size, now)?;
-        tx.commit()?;
+        progress.commit(tx, ino, (hole, at), if done { after } else { before }, now)?;
         if done {
-            note_size(store, files, ino, size);
+            note_size(store, files, ino, after);
             return Ok(());
         }
     }
 }
 
-/// Makes a hole of `part`, whole blocks, in a file of `size` bytes, which must be written back; what lies at and behind
-/// its start moves.
+/// Makes a hole of `part`, whole blocks, in a file, which must be written back; what lies at and behind its start moves.
 ///
 /// # Errors
 /// [`Mistake::FileTooLarge`]; those of changing the trees.
@@ -99,16 +154,18 @@ pub fn insert(
     files: &mut Files,
     ino: Ino,
     part: Part,
-    size: u64,
+    progress: &mut Progress,
     now: Timestamp,
 ) -> Result<()> {
     let geometry = store.geometry().clone();
     let (from, to) = (geometry.file_block(part.from), geometry.file_block(part.to));
-    prepare(store, files, ino, from, size)?;
+    let (before, after) = progress.sizes;
+    if progress.changecount.is_none() {
+        prepare(store, files, ino, from, before)?;
+    }
     let gap = to.since(from);
-    let size = size + (part.to - part.from);
-    let mut end = FILE_END;
     loop {
+        let mut end = progress.at;
         let mut tx = Transaction::new(store);
         let mut done = false;
         while !tx.is_full() {
@@ -124,10 +181,9 @@ pub fn insert(
             bmap::shift(&mut tx, ino, start, extent.file_end(), start.plus(gap))?;
             end = start;
         }
-        set_size(&mut tx, ino, size, now)?;
-        tx.commit()?;
+        progress.commit(tx, ino, (None, end), after, now)?;
         if done {
-            note_size(store, files, ino, size);
+            note_size(store, files, ino, after);
             return Ok(());
         }
     }

@@ -54,12 +54,28 @@ impl Allocate {
     }
 }
 
+/// Extents of a file that are being moved, where a call failed on the way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shifting {
+    ino: Ino,
+    what: Allocate,
+    part: Part,
+    progress: shift::Progress,
+}
+
+impl Shifting {
+    fn is_of(&self, ino: Ino, what: Allocate, part: Part) -> bool {
+        (self.ino, self.what, self.part) == (ino, what, part)
+    }
+}
+
 impl Volume {
     /// Does something to the space of the `len` bytes of a file from byte `offset` on.
     ///
     /// # Errors
     /// [`Mistake`] where fallocate(2) refuses; [`Error::NoSpace`](crate::Error::NoSpace). Nothing has changed then.
-    /// Those of the device: where it takes several transactions, the first of them may be done then.
+    /// Those of the device: where it takes several transactions, the first of them may be done then, and the same call goes
+    /// on with the others.
     pub fn allocate(&mut self, ino: Ino, what: Allocate, offset: u64, len: u64) -> Result<()> {
         self.check_writable()?;
         let file = self.writable_file(ino)?;
@@ -108,18 +124,31 @@ impl Volume {
     }
 
     fn shift(&mut self, ino: Ino, what: Allocate, part: Part, size: u64) -> Result<()> {
+        let before = self.shifting.filter(|shifting| shifting.is_of(ino, what, part));
+        let mut shifting = match before {
+            Some(before) if before.progress.goes_on(&mut self.store, ino)? => before,
+            _ => Shifting { ino, what, part, progress: self.check_shift(what, part, size)? },
+        };
+        let now = self.now;
+        let outcome = self.with_space(|Self { store, files, .. }| match what {
+            Allocate::Collapse => shift::collapse(store, files, ino, part, &mut shifting.progress, now),
+            _ => shift::insert(store, files, ino, part, &mut shifting.progress, now),
+        });
+        self.shifting = outcome.is_err().then_some(shifting);
+        outcome
+    }
+
+    /// Refuses what fallocate(2) does; else all of the work is ahead.
+    fn check_shift(&self, what: Allocate, part: Part, size: u64) -> Result<shift::Progress> {
         let unit = u64::from(self.geometry().blocksize);
         if !part.from.is_multiple_of(unit) || !part.to.is_multiple_of(unit) {
             return Err(Mistake::Argument("offset and length must be multiples of the block size").into());
         }
-        let now = self.now;
         if what == Allocate::Collapse {
             if part.to >= size {
                 return Err(Mistake::Argument("part reaches the end of the file").into());
             }
-            return self.with_space(|volume| {
-                shift::collapse(&mut volume.store, &mut volume.files, ino, part, size, now)
-            });
+            return Ok(shift::Progress::collapse(self.geometry(), part, size));
         }
         if part.from >= size {
             return Err(Mistake::Argument("offset at or behind the end of the file").into());
@@ -127,7 +156,7 @@ impl Volume {
         if (part.to - part.from) > MAX_FILE_BYTES - size {
             return Err(Mistake::FileTooLarge.into());
         }
-        self.with_space(|volume| shift::insert(&mut volume.store, &mut volume.files, ino, part, size, now))
+        Ok(shift::Progress::insert(part, size))
     }
 
     /// Gives a file copies of the blocks in `data` that others own too, and blocks for all of `all`.

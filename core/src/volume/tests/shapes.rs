@@ -19,7 +19,7 @@ use crate::inode::bmap;
 use crate::journal::Locator;
 use crate::space::reserve::{is_available, pool};
 use crate::units::{FileBlock, FsBlock, Ino};
-use crate::volume::{OpenOptions, Volume};
+use crate::volume::{Allocate, OpenOptions, Volume};
 
 /// Some of everything, on a fresh volume.
 fn scenario(device: &Shared) {
@@ -226,6 +226,46 @@ fn an_operation_that_met_what_is_not_resident_is_repeated_as_if_nothing_had_been
     let differing =
         near.bytes.borrow().chunks(512).zip(far.bytes.borrow().chunks(512)).filter(|(a, b)| a != b).count();
     assert_eq!(differing, 0, "sectors");
+}
+
+/// What takes several steps goes on with the step that failed.
+#[test]
+fn extents_move_once_whatever_is_not_resident_on_the_way() {
+    let prepared = fresh(64, |format| format.log_fsblocks = Some(512));
+    let mut volume = prepared.open();
+    let root = volume.root();
+    let ino = volume.create(root, b"many", &FILE).expect("create");
+    for block in 0..6000_u64 {
+        volume.write(ino, block * 8192, &[block as u8 | 1; 4096]).expect("write");
+    }
+    volume.close().expect("close");
+    let act = |volume: &mut Volume| {
+        let ino = again(volume, |v| v.lookup(root, b"many"));
+        for (what, at, len) in [
+            (Allocate::Collapse, 8192, 12_288),
+            (Allocate::Insert, 4096, 20_480),
+            (Allocate::Collapse, 0, 4096),
+        ] {
+            again(volume, |v| v.allocate(ino, what, at, len));
+        }
+        again(volume, Volume::sync);
+    };
+    let near = prepared.snapshot();
+    let mut volume = near.open();
+    act(&mut volume);
+    let expected = contents(&mut volume, ino);
+    drop(volume);
+
+    let far = prepared.snapshot();
+    let pages = (far.len_bytes() / PAGE) as usize;
+    let resident = Rc::new(RefCell::new(alloc::vec![true; pages]));
+    let device = Distant { device: far.clone(), resident: Rc::clone(&resident) };
+    let mut volume = Volume::open(Box::new(device), &OpenOptions::default()).expect("opens");
+    resident.borrow_mut().fill(false);
+    act(&mut volume);
+    resident.borrow_mut().fill(true);
+    assert!(contents(&mut volume, ino) == expected);
+    assert_sound(&mut volume);
 }
 
 #[test]
