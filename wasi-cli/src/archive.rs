@@ -18,6 +18,9 @@ const MAX_EXTENSION_BYTES: u64 = 64 << 20;
 /// Most pieces of a sparse file.
 const MAX_PIECES: usize = 8 << 20;
 
+/// What the keywords of extended attributes begin with.
+const XATTR_PREFIX: &[u8] = b"SCHILY.xattr.";
+
 /// Records of an extended header: values by keyword.
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -71,23 +74,21 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// Those of reading, and of an archive that is cut off or damaged. Nothing more can be read then.
     pub(crate) fn next(&mut self) -> io::Result<Option<Member>> {
-        let (mut path, mut link, mut records) = (None, None, self.globals.clone());
+        let (mut path, mut link, mut own) = (None, None, Vec::new());
         loop {
             self.skip_rest()?;
             let Some(header) = self.header()? else { return Ok(None) };
-            self.begin(header.entry_size()?);
+            self.begin(header.entry_size()?)?;
             match header.entry_type() {
                 EntryType::GNULongName => path = Some(self.long_name()?),
                 EntryType::GNULongLink => link = Some(self.long_name()?),
-                EntryType::XHeader => parse_records(&self.extension()?, &mut records)?,
-                EntryType::XGlobalHeader => {
-                    parse_records(&self.extension()?, &mut self.globals)?;
-                    parse_records(&[], &mut records)?;
-                    self.globals.iter().for_each(|(key, value)| {
-                        records.entry(key.clone()).or_insert_with(|| value.clone());
-                    });
+                EntryType::XHeader => own = self.extension()?,
+                EntryType::XGlobalHeader => parse_records(&self.extension()?, &mut self.globals)?,
+                _ => {
+                    let mut records = self.globals.clone();
+                    parse_records(&own, &mut records)?;
+                    return self.member(&header, path, link, records).map(Some);
                 }
-                _ => return self.member(&header, path, link, records).map(Some),
             }
         }
     }
@@ -111,9 +112,11 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn begin(&mut self, size: u64) {
+    fn begin(&mut self, size: u64) -> io::Result<()> {
+        let padded = size.checked_next_multiple_of(BLOCK_BYTES as u64);
+        self.padding = padded.ok_or_else(|| invalid("size of a member"))? - size;
         self.left = size;
-        self.padding = size.next_multiple_of(BLOCK_BYTES as u64) - size;
+        Ok(())
     }
 
     fn skip_rest(&mut self) -> io::Result<()> {
@@ -185,7 +188,7 @@ impl<R: Read> Reader<R> {
         let mut take = |key: &str| records.remove(key.as_bytes());
         let number = |value: Option<Vec<u8>>| value.map(|value| decimal(&value)).transpose();
         if let Some(size) = number(take("size"))? {
-            self.begin(size);
+            self.begin(size)?;
         }
         let (uid, gid) = (number(take("uid"))?, number(take("gid"))?);
         let id = |id: u64| u32::try_from(id).map_err(|_| invalid("owner"));
@@ -307,7 +310,7 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// `LENGTH KEYWORD=VALUE\n`, one after the other. An empty value takes a record away.
+/// `LENGTH KEYWORD=VALUE\n`, one after the other. An empty value takes a record away, but that of an attribute is one.
 fn parse_records(bytes: &[u8], records: &mut Records) -> io::Result<()> {
     let mut rest = bytes;
     while !rest.is_empty() && rest[0] != 0 {
@@ -325,6 +328,8 @@ fn parse_records(bytes: &[u8], records: &mut Records) -> io::Result<()> {
                 map.push(b',');
             }
             map.extend_from_slice(&value);
+        } else if value.is_empty() && !key.starts_with(XATTR_PREFIX) {
+            records.remove(&key);
         } else {
             records.insert(key, value);
         }
@@ -353,8 +358,7 @@ fn header_mtime(header: &Header) -> io::Result<Timestamp> {
 
 /// Extended attributes among the records.
 fn xattrs(records: Records) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let named =
-        |(key, value): (Vec<u8>, Vec<u8>)| Some((unquote(key.strip_prefix(b"SCHILY.xattr.")?), value));
+    let named = |(key, value): (Vec<u8>, Vec<u8>)| Some((unquote(key.strip_prefix(XATTR_PREFIX)?), value));
     records.into_iter().filter_map(named).collect()
 }
 
@@ -392,6 +396,58 @@ mod tests {
     #[test]
     fn names_of_attributes_are_unquoted() {
         assert_eq!(unquote(b"user.a%3Db%25%"), b"user.a=b%%");
+    }
+
+    #[test]
+    fn an_empty_value_takes_a_record_away() {
+        let mut records = Records::new();
+        parse_records(b"10 path=a\n19 SCHILY.xattr.u=\n8 path=\n", &mut records).expect("three records");
+        assert!(!records.contains_key(&b"path"[..]));
+        assert_eq!(xattrs(records), [(b"u".to_vec(), Vec::new())]);
+    }
+
+    /// The archive of one member of that size by its header, with these records for it and these for all before.
+    fn archive(size: u64, own: &[u8], global: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (kind, contents) in [(EntryType::XGlobalHeader, global), (EntryType::XHeader, own)] {
+            let mut header = Header::new_ustar();
+            header.set_entry_type(kind);
+            header.set_size(contents.len() as u64);
+            header.set_cksum();
+            bytes.extend_from_slice(header.as_bytes());
+            bytes.extend_from_slice(contents);
+            bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
+        }
+        let mut header = Header::new_gnu();
+        header.set_path("a").expect("short");
+        header.set_size(size);
+        header.set_mode(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_cksum();
+        bytes.extend_from_slice(header.as_bytes());
+        bytes
+    }
+
+    #[test]
+    fn no_size_is_too_large_to_be_refused() {
+        let sizes = [archive(u64::MAX, b"", b""), archive(0, b"29 size=18446744073709551615\n", b"")];
+        for bytes in sizes {
+            Reader::new(&bytes[..]).next().expect_err("no such size");
+        }
+    }
+
+    #[test]
+    fn later_records_for_all_replace_earlier_ones() {
+        let mut bytes = archive(0, b"", b"11 mtime=1\n");
+        bytes.extend(archive(0, b"", b"11 mtime=2\n"));
+        bytes.extend(archive(0, b"11 mtime=3\n", b"11 mtime=4\n"));
+        let mut reader = Reader::new(&bytes[..]);
+        for expected in 1..=3 {
+            let member = reader.next().expect("sound").expect("a member");
+            assert_eq!(member.mtime.seconds, expected);
+        }
     }
 
     #[test]
