@@ -86,6 +86,30 @@ fn chown_takes_setuid_away() {
     assert!(cli.text(&["ls", "-l", "disk.img:/program"]).starts_with("-rwxr-xr-x 1 7 0 "));
 }
 
+/// What keeps its owner gets no group from the directory that it comes into.
+#[test]
+fn owners_are_kept_where_a_directory_passes_its_group_on() {
+    let cli = Cli::with_volume("setgid");
+    cli.ok(&["mkdir", "disk.img:/from", "disk.img:/to"]);
+    cli.feed(&["write", "disk.img:/from/file"], b"x");
+    cli.ok(&["chown", "5:6", "disk.img:/from/file"]);
+    cli.ok(&["chown", "0:9", "disk.img:/to"]);
+    cli.ok(&["chmod", "2775", "disk.img:/to"]);
+    cli.ok(&["cp", "-a", "disk.img:/from", "disk.img:/to"]);
+    cli.write("in", b"x");
+    cli.ok(&["cp", "-p", "in", "disk.img:/to/in"]);
+    let owner = |path: &str| {
+        let line = cli.text(&["ls", "-ld", &format!("disk.img:/to/{path}")]);
+        let words: Vec<String> = line.split_whitespace().take(4).map(str::to_owned).collect();
+        (words[0].clone(), words[2].clone(), words[3].clone())
+    };
+    let of = |mode: &str, uid: u32, gid: u32| (mode.to_owned(), uid.to_string(), gid.to_string());
+    assert_eq!(owner("from"), of("drwxr-xr-x", 0, 0));
+    assert_eq!(owner("from/file"), of("-rw-r--r--", 5, 6));
+    let host = std::fs::metadata(cli.path("in")).expect("stat");
+    assert_eq!((owner("in").1, owner("in").2), (host.uid().to_string(), host.gid().to_string()));
+}
+
 #[test]
 fn closed_outputs_are_no_reason_to_crash() {
     let cli = Cli::with_volume("closed");

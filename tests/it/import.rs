@@ -211,3 +211,28 @@ fn members_stay_below_the_directory_and_arrive_whole() {
     cli.fails(1, &["import", "disk.img:/secret", "a.tar"]);
     cli.ok(&["check", "disk.img"]);
 }
+
+/// Owners and modes are those of the archive, whatever the directory that is unpacked into passes on.
+#[test]
+fn members_keep_their_owners_where_a_directory_passes_its_group_on() {
+    use tar::EntryType::{Directory, Regular, Symlink};
+    let cli = Cli::with_volume("import-setgid");
+    cli.ok(&["mkdir", "disk.img:/in"]);
+    cli.ok(&["chown", "0:9", "disk.img:/in"]);
+    cli.ok(&["chmod", "2775", "disk.img:/in"]);
+    cli.ok(&["setfacl", "-d", "-m", "u:7:rwx", "disk.img:/in"]);
+    let archive = [
+        entry(Directory, b"dir/", "", b""),
+        entry(Regular, b"dir/file", "", b"x"),
+        entry(Symlink, b"link", "x", b""),
+    ]
+    .concat();
+    std::fs::write(cli.path("a.tar"), &archive).expect("write");
+    cli.ok(&["import", "disk.img:/in", "a.tar"]);
+    for (path, mode) in [("dir", "drw-r--r--"), ("dir/file", "-rw-r--r--"), ("link", "lrwxrwxrwx")] {
+        let line = cli.text(&["ls", "-ld", &format!("disk.img:/in/{path}")]);
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!((words[0].trim_end_matches('+'), words[2], words[3]), (mode, "0", "0"), "{line}");
+    }
+    cli.ok(&["check", "disk.img"]);
+}

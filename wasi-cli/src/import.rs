@@ -348,8 +348,22 @@ impl Import<'_> {
         })
     }
 
+    /// Owner and mode where they are not as in the archive: a directory may pass on its group and a list, and may have
+    /// been there before.
+    fn own(&mut self, ino: Ino, member: &Member) -> xfskit::Result<()> {
+        let stat = self.image.volume.stat(ino)?;
+        let mode = if member.kind == EntryType::Symlink { stat.mode } else { member.mode };
+        if (stat.mode, stat.uid, stat.gid) == (mode, member.uid, member.gid) {
+            return Ok(());
+        }
+        let mut set = SetAttributes::default();
+        (set.mode, set.uid, set.gid) = (Some(mode), Some(member.uid), Some(member.gid));
+        self.image.volume.set_attributes(ino, &set)
+    }
+
     /// Attributes, lists and times of something that is complete otherwise.
     fn attributes(&mut self, ino: Ino, path: &[u8], member: &Member) -> Result<(), Trouble> {
+        self.own(ino, member).map_err(|error| self.fail(path, "cannot set attributes", &error))?;
         let mut outcome = Ok(());
         for (full, value) in &member.xattrs {
             if let Err(why) = set_xattr(&mut self.image.volume, ino, full, value) {
@@ -382,15 +396,7 @@ impl Import<'_> {
 
     fn finish_directories(&mut self) -> Result<(), Failure> {
         for After { ino, path, member } in std::mem::take(&mut self.after).into_iter().rev() {
-            let owner = SetAttributes {
-                mode: Some(member.mode),
-                uid: Some(member.uid),
-                gid: Some(member.gid),
-                ..SetAttributes::default()
-            };
-            let set = self.image.volume.set_attributes(ino, &owner);
-            let outcome = set.map_err(|error| self.fail(&path, "cannot set attributes", &error));
-            match outcome.and_then(|()| self.attributes(ino, &path, &member)) {
+            match self.attributes(ino, &path, &member) {
                 Err(Trouble::Member(failure)) => self.session.part(Err(failure))?,
                 Err(Trouble::Archive(_)) | Ok(()) => {}
             }

@@ -147,14 +147,11 @@ impl CopyIn<'_> {
         // The same tree makes the same image, in whatever order the host lists it.
         name::sort(&mut entries, |(name, _)| name.as_encoded_bytes());
         self.image.volume.set_time(host::now());
-        let (ino, path, is_new) = match to {
-            To::Spot(spot) => {
-                let (ino, is_new) = spot.directory(self.image, &self.new_inode(&metadata))?;
-                (ino, spot.path.clone(), is_new)
-            }
-            To::Existing(ino, path) => (ino, path.to_vec(), false),
+        let (ino, path) = match to {
+            To::Spot(spot) => (spot.directory(self.image, &self.new_inode(&metadata))?, spot.path.clone()),
+            To::Existing(ino, path) => (ino, path.to_vec()),
         };
-        let after = self.options.preserve.then(|| kept(&metadata, is_new));
+        let after = self.options.preserve.then(|| kept(&metadata));
         Ok(Level { source, entries: entries.into_iter(), ino, path, after })
     }
 
@@ -181,7 +178,7 @@ impl CopyIn<'_> {
         };
         self.note(&metadata, ino);
         if self.options.preserve {
-            set(self.image, ino, &spot.path, &kept(&metadata, true))?;
+            set(self.image, ino, &spot.path, &kept(&metadata))?;
         }
         self.progress.file();
         Ok(())
@@ -219,7 +216,7 @@ impl CopyIn<'_> {
         self.contents(&mut file, &metadata, source, (ino, path))?;
         self.note(&metadata, ino);
         if self.options.preserve {
-            set(self.image, ino, path, &kept(&metadata, is_new))?;
+            set(self.image, ino, path, &kept(&metadata))?;
         }
         self.progress.file();
         Ok(())
@@ -283,18 +280,14 @@ impl CopyIn<'_> {
     }
 }
 
-/// What `-p` keeps and a new inode does not have yet.
-fn kept(metadata: &Metadata, is_new: bool) -> SetAttributes {
-    let mut kept = SetAttributes {
+/// What `-p` keeps. A new inode may have got another group, or a list, from its directory.
+fn kept(metadata: &Metadata) -> SetAttributes {
+    let (uid, gid) = host::owner(metadata);
+    SetAttributes {
+        mode: (!metadata.is_symlink()).then(|| host::mode(metadata)),
+        uid: Some(uid),
+        gid: Some(gid),
         atime: metadata.accessed().ok().map(host::timestamp),
         mtime: metadata.modified().ok().map(host::timestamp),
-        ..SetAttributes::default()
-    };
-    if !is_new {
-        let (uid, gid) = host::owner(metadata);
-        kept.mode = Some(host::mode(metadata));
-        kept.uid = Some(uid);
-        kept.gid = Some(gid);
     }
-    kept
 }

@@ -81,12 +81,12 @@ impl Spot {
         }
     }
 
-    /// Makes the directory, or takes the one that is there; says whether it is new.
-    pub(super) fn directory(&self, image: &mut Image, new: &NewInode) -> Result<(Ino, bool), Failure> {
+    /// Makes the directory, or takes the one that is there.
+    pub(super) fn directory(&self, image: &mut Image, new: &NewInode) -> Result<Ino, Failure> {
         match image.volume.mkdir(self.parent, &self.name, new) {
-            Ok(ino) => Ok((ino, true)),
+            Ok(ino) => Ok(ino),
             Err(Error::Invalid(Mistake::Exists)) => match self.existing(image)? {
-                (ino, FileType::Directory) => Ok((ino, false)),
+                (ino, FileType::Directory) => Ok(ino),
                 _ => Err(self.refuse(image, "not a directory")),
             },
             Err(error) => Err(image.fail(&self.path, "cannot make directory", &error)),

@@ -138,8 +138,8 @@ impl Within<'_> {
     fn directory(&mut self, stat: &Stat, spot: &Spot) -> Result<Level, Failure> {
         self.image.volume.set_time(host::now());
         let new = self.new_inode(stat);
-        let (ino, is_new) = spot.directory(self.image, &new)?;
-        let after = self.options.preserve.then(|| kept(stat, is_new));
+        let ino = spot.directory(self.image, &new)?;
+        let after = self.options.preserve.then(|| kept(stat));
         Ok(Level { ino, path: spot.path.clone(), after })
     }
 
@@ -167,7 +167,7 @@ impl Within<'_> {
             let _ = self.image.volume.unlink(spot.parent, &spot.name);
         }
         outcome?;
-        self.finish(stat, ino, path, is_new)
+        self.finish(stat, ino, path)
     }
 
     /// Copies a symbolic link or a node.
@@ -193,16 +193,16 @@ impl Within<'_> {
             let (kind, rdev) = (stat.file_type, stat.rdev);
             spot.other(self.image, |volume, dir, name| volume.mknod(dir, name, kind, rdev, &new))?
         };
-        self.finish(stat, ino, &spot.path, true)
+        self.finish(stat, ino, &spot.path)
     }
 
     /// Gives what was copied its attributes.
-    fn finish(&mut self, stat: &Stat, ino: Ino, path: &[u8], is_new: bool) -> Result<(), Failure> {
+    fn finish(&mut self, stat: &Stat, ino: Ino, path: &[u8]) -> Result<(), Failure> {
         if self.options.archive && stat.nlink > 1 {
             self.links.insert(stat.ino, ino);
         }
         if self.options.preserve {
-            set(self.image, ino, path, &kept(stat, is_new))?;
+            set(self.image, ino, path, &kept(stat))?;
         }
         self.progress.file();
         Ok(())
@@ -268,14 +268,13 @@ fn into_itself(source: &Address) -> Failure {
     Failure::new(source, "not copied", "a directory is not copied into itself")
 }
 
-/// What `-p` keeps and a new inode does not have yet.
-fn kept(stat: &Stat, is_new: bool) -> SetAttributes {
-    let mut kept =
-        SetAttributes { atime: Some(stat.atime), mtime: Some(stat.mtime), ..SetAttributes::default() };
-    if !is_new {
-        kept.mode = Some(stat.mode);
-        kept.uid = Some(stat.uid);
-        kept.gid = Some(stat.gid);
+/// What `-p` keeps. A new inode may have got another group, or a list, from its directory.
+fn kept(stat: &Stat) -> SetAttributes {
+    SetAttributes {
+        mode: Some(stat.mode),
+        uid: Some(stat.uid),
+        gid: Some(stat.gid),
+        atime: Some(stat.atime),
+        mtime: Some(stat.mtime),
     }
-    kept
 }
