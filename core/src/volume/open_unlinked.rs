@@ -119,6 +119,8 @@ impl Volume {
             return;
         }
         let geometry = self.store.geometry().clone();
+        // Its number may be that of another file soon.
+        self.shifting = None;
         let staging = self.files.forget(&geometry, ino);
         release(&mut self.store, staging.values());
         if fate == Fate::Orphan {
