@@ -248,14 +248,16 @@ impl Volume {
         Ok(())
     }
 
+    /// Writes every file back that can be; what is wrong with one is no reason to keep others from the device.
     fn writeback_all(&mut self) -> Result<()> {
         let inodes = self.files.inodes();
-        if !inodes.is_empty() {
-            self.check_writable()?;
+        if inodes.is_empty() {
+            return Ok(());
         }
+        self.check_writable()?;
         match writeback_all(&mut self.store, &mut self.files, &inodes, false) {
-            Err(Error::NoSpace) => inodes.into_iter().try_for_each(|ino| self.writeback(ino)),
-            outcome => outcome,
+            Ok(()) => Ok(()),
+            Err(_) => inodes.into_iter().fold(Ok(()), |outcome, ino| outcome.and(self.writeback(ino))),
         }
     }
 
@@ -275,10 +277,11 @@ impl Volume {
     /// Makes everything durable.
     ///
     /// # Errors
-    /// Those of the device; corruption.
+    /// Those of the device; corruption. What could be written is durable then, unless it is the device that fails.
     pub fn sync(&mut self) -> Result<()> {
-        self.writeback_all()?;
-        self.store.force()
+        let outcome = self.writeback_all();
+        self.store.force()?;
+        outcome
     }
 
     /// Makes everything durable and in place, and the log clean: what an unmount does, but the volume stays open. While
@@ -287,7 +290,7 @@ impl Volume {
     /// # Errors
     /// Those of the device; corruption.
     pub fn quiesce(&mut self) -> Result<()> {
-        self.writeback_all()?;
+        self.sync()?;
         // A clean log would say that there are none: recovery, which also frees them, would not look.
         self.free_orphans()?;
         if self.holds_unlinked()? { self.store.force() } else { self.store.quiesce() }

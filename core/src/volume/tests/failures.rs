@@ -117,3 +117,23 @@ fn a_failed_operation_changes_nothing() {
     volume.sync().expect("sync");
     assert!(*device.bytes.borrow() == before);
 }
+
+#[test]
+fn a_damaged_file_keeps_no_other_from_the_device() {
+    let device = fresh(32, |_| {});
+    let mut volume = device.open();
+    let root = volume.root();
+    let [before, damaged, behind] =
+        [&b"before"[..], b"damaged", b"behind"].map(|name| volume.create(root, name, &FILE).expect("create"));
+    for ino in [before, damaged, behind] {
+        volume.write(ino, 0, &pattern(1, 5000)).expect("write");
+    }
+    let mut tx = volume.transaction();
+    crate::inode::core::core_mut(&mut tx, damaged).expect("core").format = 1;
+    tx.commit().expect("commit");
+    assert!(matches!(volume.close(), Err(Error::Corrupt(_))));
+    let mut volume = device.open();
+    for ino in [before, behind] {
+        assert!(contents(&mut volume, ino) == pattern(1, 5000));
+    }
+}
