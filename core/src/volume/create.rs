@@ -1,7 +1,7 @@
 //! Making something new under a name: files, directories, symlinks, nodes.
 
 use super::Volume;
-use super::names::{MAX_LINKS, check_name, remember, touch_dir, writable_dir};
+use super::names::{MAX_LINKS, check_may_gain_name, check_name, named_dir, remember, touch_dir};
 use crate::acl;
 use crate::data::write::check_reserved;
 use crate::dir::edit::{self, NewName};
@@ -91,9 +91,6 @@ impl Volume {
         if target.is_empty() {
             return Err(Mistake::NotFound.into());
         }
-        if target.len() as u64 >= MAX_TARGET_BYTES {
-            return Err(Mistake::NameTooLong.into());
-        }
         if target.contains(&0) {
             return Err(Mistake::Argument("target of a symbolic link").into());
         }
@@ -135,7 +132,7 @@ impl Volume {
         let making = self.making(dir, file_type, new);
         let ino = self.with_space(|volume| {
             let mut tx = Transaction::new(&mut volume.store);
-            let parent = writable_dir(&mut tx, dir)?;
+            let parent = named_dir(&mut tx, dir)?;
             check_name(name)?;
             let ino = make_named(&mut tx, &parent, name, &making, contents)?;
             check_reserved(&mut tx, &volume.files)?;
@@ -170,8 +167,12 @@ fn make_named(
     if dir::lookup(tx, parent, name)?.is_some() {
         return Err(Mistake::Exists.into());
     }
+    check_may_gain_name(parent)?;
     if making.file_type == FileType::Symlink && parent.core.flags().contains(Flags::NOSYMLINKS) {
         return Err(Mistake::NotPermitted("no symbolic links in this directory").into());
+    }
+    if matches!(contents, Contents::Target(target) if target.len() as u64 >= MAX_TARGET_BYTES) {
+        return Err(Mistake::NameTooLong.into());
     }
     let is_dir = making.file_type == FileType::Directory;
     if is_dir && parent.core.nlink.get() >= MAX_LINKS {

@@ -1,7 +1,9 @@
 //! Further names of an inode.
 
 use super::Volume;
-use super::names::{MAX_LINKS, check_name, check_same_project, remember, touch, touch_dir, writable_dir};
+use super::names::{
+    MAX_LINKS, check_may_gain_name, check_name, check_same_project, named_dir, remember, touch, touch_dir,
+};
 use crate::data::write::check_reserved;
 use crate::dir::edit::{self, NewName};
 use crate::dir::{self};
@@ -22,12 +24,13 @@ impl Volume {
         let now = self.now;
         self.with_space(|volume| {
             let mut tx = Transaction::new(&mut volume.store);
-            let parent = writable_dir(&mut tx, dir)?;
+            let parent = named_dir(&mut tx, dir)?;
             check_name(name)?;
             let target = inode::read(&mut tx, ino)?;
             if dir::lookup(&mut tx, &parent, name)?.is_some() {
                 return Err(Mistake::Exists.into());
             }
+            check_may_gain_name(&parent)?;
             if target.is_dir() {
                 return Err(Mistake::NotPermitted("a directory has one name").into());
             }

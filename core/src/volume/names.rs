@@ -45,11 +45,12 @@ impl Volume {
         let now = self.now;
         self.with_space(|volume| {
             let mut tx = Transaction::new(&mut volume.store);
-            let parent = writable_dir(&mut tx, dir)?;
+            let parent = named_dir(&mut tx, dir)?;
             check_name(name)?;
             let target = existing(&mut tx, &parent, name)?;
             check_may_lose_name(&parent, &target)?;
-            check_kind(&mut tx, &target, directory)?;
+            check_kind(&target, directory)?;
+            check_empty(&mut tx, &target)?;
             edit::remove(&mut tx, &parent, name)?;
             touch_dir(&mut tx, dir, -i32::from(directory), now)?;
             let fate = lose_name(&mut tx, &target, (&parent, name), &volume.held, now)?;
@@ -85,8 +86,8 @@ pub(super) fn check_name(name: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// A directory whose names may change.
-pub(super) fn writable_dir(tx: &mut Transaction<'_>, dir: Ino) -> Result<Inode> {
+/// A directory to look names up in that are to change. Whether they may is asked when it is known what is there.
+pub(super) fn named_dir(tx: &mut Transaction<'_>, dir: Ino) -> Result<Inode> {
     let dir = inode::read(tx, dir)?;
     if !dir.is_dir() {
         return Err(Mistake::NotADirectory.into());
@@ -94,10 +95,15 @@ pub(super) fn writable_dir(tx: &mut Transaction<'_>, dir: Ino) -> Result<Inode> 
     if dir.core.nlink.get() == 0 {
         return Err(Mistake::NotFound.into());
     }
+    Ok(dir)
+}
+
+/// Refuses new names in `dir` where flags forbid them.
+pub(super) fn check_may_gain_name(dir: &Inode) -> Result<()> {
     if dir.core.flags().contains(Flags::IMMUTABLE) {
         return Err(Mistake::NotPermitted("directory is immutable").into());
     }
-    Ok(dir)
+    Ok(())
 }
 
 /// The inode that `name` names in `dir`.
@@ -110,8 +116,8 @@ pub(super) fn existing(tx: &mut Transaction<'_>, dir: &Inode, name: &[u8]) -> Re
 
 /// Refuses to take a name of `target` out of `dir` where flags forbid it.
 pub(super) fn check_may_lose_name(dir: &Inode, target: &Inode) -> Result<()> {
-    if dir.core.flags().contains(Flags::APPEND) {
-        return Err(Mistake::NotPermitted("directory is append-only").into());
+    if dir.core.flags().intersects(Flags::IMMUTABLE | Flags::APPEND) {
+        return Err(Mistake::NotPermitted("directory is immutable or append-only").into());
     }
     if target.core.flags().intersects(Flags::IMMUTABLE | Flags::APPEND) {
         return Err(Mistake::NotPermitted("file is immutable or append-only").into());
@@ -119,18 +125,24 @@ pub(super) fn check_may_lose_name(dir: &Inode, target: &Inode) -> Result<()> {
     Ok(())
 }
 
-/// Refuses to remove a directory as a file, a file as a directory, or a directory that holds something.
-pub(super) fn check_kind(tx: &mut Transaction<'_>, target: &Inode, directory: bool) -> Result<()> {
+/// Refuses to remove a directory as a file, or a file as a directory.
+pub(super) fn check_kind(target: &Inode, directory: bool) -> Result<()> {
     if target.is_realtime() {
         return Err(Error::unsupported("removing a file on the realtime device"));
     }
     match (target.is_dir(), directory) {
         (true, false) => Err(Mistake::IsADirectory.into()),
         (false, true) => Err(Mistake::NotADirectory.into()),
-        (false, false) => Ok(()),
-        (true, true) if dir::list(tx, target, 0, 1)?.is_empty() => Ok(()),
-        (true, true) => Err(Mistake::NotEmpty.into()),
+        (false, false) | (true, true) => Ok(()),
     }
+}
+
+/// Refuses to remove a directory that holds something.
+pub(super) fn check_empty(tx: &mut Transaction<'_>, target: &Inode) -> Result<()> {
+    if target.is_dir() && !dir::list(tx, target, 0, 1)?.is_empty() {
+        return Err(Mistake::NotEmpty.into());
+    }
+    Ok(())
 }
 
 /// Refuses to give `inode` a name in a directory that is a project of its own: its quota would not see it. Special

@@ -6,7 +6,7 @@
 use alloc::collections::BTreeMap;
 
 use super::Volume;
-use super::names::{forget, touch, writable_dir};
+use super::names::{check_may_gain_name, forget, named_dir, touch};
 use crate::data::truncate::release;
 use crate::data::write::check_reserved;
 use crate::dir::edit::NewName;
@@ -91,7 +91,8 @@ impl Volume {
         let making = self.making(dir, FileType::Regular, new);
         let ino = self.with_space(|volume| {
             let mut tx = Transaction::new(&mut volume.store);
-            let parent = writable_dir(&mut tx, dir)?;
+            let parent = named_dir(&mut tx, dir)?;
+            check_may_gain_name(&parent)?;
             let ino = making.inode(&mut tx, &parent)?;
             core_mut(&mut tx, ino)?.nlink.set(0);
             unlinked::insert(&mut tx, ino)?;

@@ -6,8 +6,8 @@ use alloc::collections::BTreeSet;
 
 use super::create::Making;
 use super::names::{
-    MAX_LINKS, check_kind, check_may_lose_name, check_name, check_same_project, existing, forget, remember,
-    touch, touch_dir, writable_dir,
+    MAX_LINKS, check_empty, check_kind, check_may_gain_name, check_may_lose_name, check_name,
+    check_same_project, existing, forget, named_dir, remember, touch, touch_dir,
 };
 use super::open_unlinked::{Fate, Held, lose_name};
 use super::{NewInode, Volume};
@@ -15,7 +15,7 @@ use crate::data::write::check_reserved;
 use crate::dir::edit::{self, NewName};
 use crate::dir::replace::replace;
 use crate::dir::{self};
-use crate::error::{Mistake, Result};
+use crate::error::{Error, Mistake, Result};
 use crate::format::inode::FileType;
 use crate::format::time::Timestamp;
 use crate::inode::init::set_rdev;
@@ -50,7 +50,8 @@ impl Volume {
     /// they are.
     ///
     /// # Errors
-    /// [`Mistake`] with the meanings of rename(2): [`Mistake::NotEmpty`] for a directory over one that holds something,
+    /// [`Mistake`] with the meanings of rename(2): [`Mistake::Exists`] for a directory over one that holds something, as XFS in
+    /// Linux has it,
     /// [`Mistake::Argument`] for a directory below itself, [`Mistake::CrossDevice`] into another project, and so on;
     /// those of [`Volume::create`]. Nothing has changed then.
     pub fn rename(
@@ -62,12 +63,10 @@ impl Volume {
         mode: RenameMode,
     ) -> Result<()> {
         self.check_names_can_change()?;
-        for name in [name, new_name] {
-            if matches!(name, b"." | b"..") {
-                return Err(Mistake::Busy.into());
-            }
-            check_name(name)?;
+        if [name, new_name].iter().any(|name| matches!(*name, b"." | b"..")) {
+            return Err(Mistake::Busy.into());
         }
+        check_name(name)?;
         let owner = match mode {
             RenameMode::Whiteout { uid, gid, .. } => NewInode { mode: 0, uid, gid },
             _ => NewInode { mode: 0, uid: 0, gid: 0 },
@@ -121,9 +120,10 @@ struct Plan<'a> {
 impl<'a> Request<'a> {
     /// Checks whether it may be done; `None` when there is nothing to do.
     fn check(&self, tx: &mut Transaction<'_>) -> Result<Option<Plan<'a>>> {
-        let old_dir = writable_dir(tx, self.dir)?;
-        let new_dir = writable_dir(tx, self.new_dir)?;
+        let old_dir = named_dir(tx, self.dir)?;
+        let new_dir = named_dir(tx, self.new_dir)?;
         let source = existing(tx, &old_dir, self.name)?;
+        check_name(self.new_name)?;
         let target = match dir::lookup(tx, &new_dir, self.new_name)? {
             Some((ino, _)) => Some(inode::read(tx, ino)?),
             None => None,
@@ -140,13 +140,17 @@ impl<'a> Request<'a> {
             return Ok(None);
         }
         check_may_lose_name(&old_dir, &source)?;
-        if let Some(target) = &target {
-            check_may_lose_name(&new_dir, target)?;
+        let replaced = target.as_ref().filter(|_| self.mode != RenameMode::Exchange);
+        match &target {
+            Some(target) => check_may_lose_name(&new_dir, target)?,
+            None => check_may_gain_name(&new_dir)?,
         }
+        replaced.map_or(Ok(()), |target| check_kind(target, source.is_dir()))?;
         self.check_links(&old_dir, &new_dir, &source, target.as_ref())?;
         check_same_project(&new_dir, &source)?;
-        if let (Some(target), false) = (&target, self.mode == RenameMode::Exchange) {
-            check_kind(tx, target, source.is_dir())?;
+        match replaced.map_or(Ok(()), |target| check_empty(tx, target)) {
+            Err(Error::Invalid(Mistake::NotEmpty)) => return Err(Mistake::Exists.into()),
+            checked => checked?,
         }
         let leaves_whiteout = matches!(self.mode, RenameMode::Whiteout { .. });
         let (old, new) = ((old_dir, self.name), (new_dir, self.new_name));
