@@ -7,7 +7,7 @@ use crate::btree::inode::{Finobt, Inobt};
 use crate::btree::{BlockSource, Cursor};
 use crate::error::{Error, Place, Problem, Result};
 use crate::format::btree::{INODES_PER_CHUNK, InodeRec};
-use crate::format::inode::fork_format;
+use crate::format::inode::{Flags2, fork_format};
 use crate::inode::chunk;
 use crate::inode::core::{core, core_mut};
 use crate::journal::Transaction;
@@ -157,7 +157,8 @@ fn wipe(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
     let core = core_mut(tx, ino)?;
     core.mode.set(0);
     core.flags.set(0);
-    core.flags2.set(core.flags2.get() & !(crate::format::inode::Flags2::REFLINK.bits()));
+    // What says how fields are stored stays; the rest was of the file.
+    core.flags2.set((core.flags2() & (Flags2::BIGTIME | Flags2::NREXT64)).bits());
     core.forkoff = 0;
     core.format = fork_format::EXTENTS;
     core.aformat = fork_format::EXTENTS;
