@@ -161,13 +161,13 @@ pub fn set_extsize(tx: &mut Transaction<'_>, inode: &Inode, bytes: u64, has_data
 /// Sets the hint for the size of copy-on-write extents of a file, or the one that a directory passes on, in bytes; 0 removes it.
 ///
 /// # Errors
-/// [`Mistake::Argument`] for a size that Linux refuses, and for other types of files; [`Error::Unsupported`] without reflink.
+/// [`Mistake::Argument`] for a size that Linux refuses, for other types of files, and without reflink.
 pub fn set_cowextsize(tx: &mut Transaction<'_>, inode: &Inode, bytes: u64) -> Result<()> {
     if !matches!(inode.file_type, FileType::Regular | FileType::Directory) {
         return Err(Mistake::Argument("extent size hint for this type of file").into());
     }
-    if !tx.geometry().has_reflink() {
-        return Err(Error::unsupported("hint for copy-on-write on a volume without reflink"));
+    if bytes > 0 && !tx.geometry().has_reflink() {
+        return Err(Mistake::Argument("hint for copy-on-write on a volume without reflink").into());
     }
     let fsblocks = hint_fsblocks(tx, bytes)?;
     let core = core_mut(tx, inode.ino)?;

@@ -50,9 +50,8 @@ impl Volume {
     /// removes it.
     ///
     /// # Errors
-    /// [`Mistake::Argument`](crate::error::Mistake::Argument) for a size that Linux refuses, and for other types of
-    /// files; [`Error::Unsupported`](crate::Error::Unsupported) without reflink; those of the device; corruption.
-    /// Nothing has changed then.
+    /// [`Mistake::Argument`](crate::error::Mistake::Argument) for a size that Linux refuses, for other types of files,
+    /// and without reflink; those of the device; corruption. Nothing has changed then.
     pub fn set_cowextsize(&mut self, ino: Ino, bytes: u64) -> Result<()> {
         self.change_inode(ino, |tx, inode, _| flags::set_cowextsize(tx, inode, bytes))
     }
