@@ -106,7 +106,9 @@ pub fn set(
     value: &[u8],
 ) -> Result<()> {
     let key = Key::new(namespace, name, value)?;
-    fork::ensure(tx, ino, SHORTFORM_HEADER_BYTES + shortform_entry_bytes(name.len(), value.len()))?;
+    // Linux counts the value in a byte when it looks for the border of a new fork: of a large one only this much is left.
+    let counted = value.len() & 0xff;
+    fork::ensure(tx, ino, SHORTFORM_HEADER_BYTES + shortform_entry_bytes(name.len(), counted))?;
     let inode = inode::read(tx, ino)?;
     if has_no_blocks(&inode) {
         let mut attrs = in_inode(&inode)?;
