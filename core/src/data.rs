@@ -19,6 +19,7 @@ pub mod file;
 pub mod preallocate;
 pub mod punch;
 pub mod read;
+pub mod reflink;
 pub mod remap;
 pub mod reservation;
 pub mod seek;

@@ -3,8 +3,10 @@
 //! The rules of what may be cloned are those of Linux's FICLONE and FICLONERANGE.
 
 use super::file::Files;
+use super::reflink;
 use super::truncate::{cut_off, release};
-use super::write::{check_reserved, drop_behind_end, prepare_tail};
+use super::write::{check_reserved, drop_behind_end};
+use super::writeback::zero_old_tail;
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Mistake, Result};
 use crate::format::extent::Extent;
@@ -82,8 +84,8 @@ fn step(
     now: Timestamp,
 ) -> Result<Option<u64>> {
     let mut tx = Transaction::new(store);
-    set_reflink(&mut tx, range.source)?;
-    set_reflink(&mut tx, range.target)?;
+    reflink::set(&mut tx, range.source)?;
+    reflink::set(&mut tx, range.target)?;
     let next = share_some(&mut tx, geometry, range, from)?;
     finish_target(&mut tx, range, next, now)?;
     check_reserved(&mut tx, files)?;
@@ -143,24 +145,6 @@ fn check(store: &mut Store, geometry: &Geometry, range: CloneRange) -> Result<Op
     Ok(Some(CloneRange { len_bytes, ..range }))
 }
 
-/// Zeroes the rest of the block at the target's old end on its way to disk: it comes into view.
-fn zero_old_tail(store: &mut Store, files: &mut Files, ino: Ino, size: u64) -> Result<()> {
-    let Some(tail) = prepare_tail(store, files, ino, size)? else { return Ok(()) };
-    tail.check_space(&mut Transaction::new(store), files, ino)?;
-    let geometry = store.geometry().clone();
-    // Nothing that can be seen changes, so the times stay: what follows may still fail.
-    files.change(&geometry, ino, size, |file| tail.apply(file, geometry.blocksize as usize));
-    super::writeback::writeback(store, files, ino, false)
-}
-
-fn set_reflink(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
-    if !core(tx, ino)?.flags2().contains(Flags2::REFLINK) {
-        let core = core_mut(tx, ino)?;
-        core.flags2.set(core.flags2.get() | Flags2::REFLINK.bits());
-    }
-    Ok(())
-}
-
 /// Shares the blocks from byte `from` of the source on, until the transaction is full. Returns where to go on.
 fn share_some(
     tx: &mut Transaction<'_>,
@@ -173,10 +157,14 @@ fn share_some(
     let target = |block: FileBlock| geometry.file_block(range.target_offset).plus(block.since(first));
     while at < end {
         let found = bmap::lookup(tx, range.source, Fork::Data, at)?.and_then(|extent| extent.within(at, end));
-        let until = found
-            .map_or(end, |extent| extent.file_end().min(extent.file_block.plus(bmap::STEP_FSBLOCKS.into())));
+        let until = match found {
+            Some(extent) if extent.file_block > at => extent.file_block,
+            Some(extent) => extent.file_end().min(at.plus(bmap::STEP_FSBLOCKS.into())),
+            None => end,
+        };
+        let is_unwritten = found.is_some_and(|extent| extent.file_block == at && extent.unwritten);
         // What the target has there goes step by step too, so that no part of it is ever neither old nor new for long.
-        if let Some(next) = bmap::unmap_some(tx, range.target, Fork::Data, target(at), target(until))? {
+        if let Some(next) = make_room(tx, range.target, target(at), target(until), is_unwritten)? {
             let done = first.plus(next.since(target(first)));
             share_within(tx, range.target, found, (at, done), target(at))?;
             return Ok(Some(geometry.file_byte(done)));
@@ -185,6 +173,36 @@ fn share_some(
         at = until;
         if at < end && tx.is_full() {
             return Ok(Some(geometry.file_byte(at)));
+        }
+    }
+    Ok(None)
+}
+
+/// Gives up what a target has at `from..to`, until the transaction is full. Returns where to go on. Unwritten blocks stay
+/// where the source has unwritten ones too: Linux leaves what reads as zeros on both sides alone.
+fn make_room(
+    tx: &mut Transaction<'_>,
+    ino: Ino,
+    from: FileBlock,
+    to: FileBlock,
+    is_unwritten: bool,
+) -> Result<Option<FileBlock>> {
+    if !is_unwritten {
+        return bmap::unmap_some(tx, ino, Fork::Data, from, to);
+    }
+    let mut at = from;
+    while let Some(extent) = bmap::lookup(tx, ino, Fork::Data, at)?.and_then(|extent| extent.within(at, to)) {
+        at = extent.file_end();
+        if !extent.unwritten
+            && let Some(next) = bmap::unmap_some(tx, ino, Fork::Data, extent.file_block, at)?
+        {
+            return Ok(Some(next));
+        }
+        if at >= to {
+            break;
+        }
+        if tx.is_full() {
+            return Ok(Some(at));
         }
     }
     Ok(None)

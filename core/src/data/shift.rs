@@ -7,6 +7,7 @@ use super::file::Files;
 use super::punch::{Part, drop_staging};
 use super::truncate::cut_off;
 use super::write::{Below, Pool, Stretch, check_space, drop_behind_end};
+use super::writeback::zero_old_tail;
 use crate::btree::bmap::Fork;
 use crate::error::{Mistake, Result};
 use crate::format::time::Timestamp;
@@ -117,6 +118,8 @@ pub fn collapse(
     let (before, after) = progress.sizes;
     if progress.changecount.is_none() {
         prepare(store, files, ino, from, before)?;
+        // Where the file will end is zeroed as if it were cut there, and for that copied where it is shared.
+        zero_old_tail(store, files, ino, before)?;
         // Blocks behind the end do not move with it: the file is cut to its new size.
         cut_off(store, files, ino, before, None, now)?;
     }
@@ -162,6 +165,8 @@ pub fn insert(
     let (before, after) = progress.sizes;
     if progress.changecount.is_none() {
         prepare(store, files, ino, from, before)?;
+        // The file grows before anything moves: the block at its end is zeroed, and for that copied where it is shared.
+        zero_old_tail(store, files, ino, before)?;
     }
     let gap = to.since(from);
     loop {

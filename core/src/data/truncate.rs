@@ -1,6 +1,7 @@
 //! Changing the size of a file.
 
-use super::file::Files;
+use super::file::{File, Files};
+use super::reflink;
 use super::write::{Tail, drop_behind_end, prepare_tail};
 use crate::btree::bmap::Fork;
 use crate::error::{Mistake, Result};
@@ -34,6 +35,12 @@ pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: 
             tail.check_space(&mut Transaction::new(store), files, ino)?;
         }
         drop_behind_end(store, ino, current, until)?;
+        if files.get(ino).is_none_or(|file| file.dirty.is_empty()) {
+            let mut tx = Transaction::new(store);
+            if reflink::clear_if_empty(&mut tx, ino)? {
+                tx.commit()?;
+            }
+        }
     }
     let dropped = files.change(&geometry, ino, disk_size, |file| {
         file.dirty.forget(until, FileBlock(u64::MAX), bs);
@@ -66,6 +73,10 @@ pub(super) fn cut_off(
     while let Some(from) = next {
         let mut tx = Transaction::new(store);
         next = bmap::unmap_some(&mut tx, ino, Fork::Data, from, FILE_END)?;
+        let waits = |file: &File| file.dirty.runs().next().is_some_and(|(start, _)| start < first);
+        if next.is_none() && !files.get(ino).is_some_and(waits) {
+            reflink::clear_if_empty(&mut tx, ino)?;
+        }
         if from == first {
             set_size(&mut tx, ino, size, now)?;
             // What was cut off counts as room.

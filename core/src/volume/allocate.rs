@@ -3,6 +3,7 @@
 
 use super::Volume;
 use crate::data::punch::{self, Part};
+use crate::data::reflink;
 use crate::data::seek::{Seek, seek};
 use crate::data::shift;
 use crate::data::truncate::truncate;
@@ -182,7 +183,8 @@ impl Volume {
                 at += len as u64;
             }
         }
-        self.with_space(|volume| punch::preallocate(&mut volume.store, &volume.files, ino, all))
+        self.with_space(|volume| punch::preallocate(&mut volume.store, &volume.files, ino, all))?;
+        reflink::clear_if_unshared(&mut self.store, &mut self.files, ino)
     }
 
     fn shared_parts(&mut self, ino: Ino, part: Part) -> Result<alloc::vec::Vec<Part>> {
