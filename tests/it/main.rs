@@ -25,5 +25,6 @@ mod reading;
 mod recovery;
 mod recovery_items;
 mod refusals;
+mod twins;
 mod writing;
 mod xattrs;

@@ -40,4 +40,5 @@ pub mod session;
 pub mod temp;
 pub mod tree;
 pub mod turmoil;
+pub mod twins;
 pub mod walk;

@@ -183,7 +183,8 @@ fn apply_to_names(volume: &mut Volume, top: &[u8], op: &Op) -> Result<()> {
     }
 }
 
-fn file_type(kind: Kind) -> FileType {
+/// The type of a kind.
+pub fn file_type(kind: Kind) -> FileType {
     match kind {
         Kind::File => FileType::Regular,
         Kind::Directory => FileType::Directory,
@@ -221,7 +222,8 @@ pub fn new_inode(mode: u16) -> NewInode {
     NewInode { mode, uid: 0, gid: 0 }
 }
 
-fn stamp((seconds, nanoseconds): Time) -> Timestamp {
+/// A time as volumes take it.
+pub fn stamp((seconds, nanoseconds): Time) -> Timestamp {
     Timestamp { seconds, nanoseconds }
 }
 
