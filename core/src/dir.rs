@@ -24,7 +24,7 @@ use alloc::vec::Vec;
 #[cfg(test)]
 pub(crate) use blocks::copy_contents;
 pub use list::list;
-pub use lookup::{Found, dir_hash, lookup};
+pub use lookup::{Found, lookup, spelling};
 
 use crate::cache::Block;
 use crate::error::{Problem, Result};

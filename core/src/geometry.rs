@@ -7,6 +7,7 @@ use alloc::format;
 use uuid::Uuid;
 
 use crate::error::{Error, Place, Problem, Result};
+use crate::format::da::{name_hash, name_hash_ascii_ci};
 use crate::format::features::{Features2, Incompat, LogIncompat, RoCompat, Version};
 use crate::format::superblock::{MAGIC, RawSuperblock};
 use crate::units::{AgBlock, AgIno, AgNumber, Daddr, FileBlock, FsBlock, Ino};
@@ -191,6 +192,18 @@ impl Geometry {
     #[must_use]
     pub fn has_parent_pointers(&self) -> bool {
         self.incompat.contains(Incompat::PARENT)
+    }
+
+    /// Whether names that differ in the case of their letters only are the same.
+    #[must_use]
+    pub fn ignores_case(&self) -> bool {
+        self.version.contains(Version::BORG)
+    }
+
+    /// Hash of a name as the directories and the parent pointers of this volume use it.
+    #[must_use]
+    pub fn dir_hash(&self, name: &[u8]) -> u32 {
+        if self.ignores_case() { name_hash_ascii_ci(name) } else { name_hash(name) }
     }
 
     /// Fsblocks in `ag`; 0 for an AG that does not exist.

@@ -2,6 +2,7 @@
 
 mod allocation;
 mod attributes;
+mod caseless;
 mod check;
 mod cli;
 mod cli_attributes;

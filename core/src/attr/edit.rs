@@ -20,6 +20,7 @@ use crate::format::attr::{
 use crate::format::da::{name_hash, parent_pointer_hash};
 use crate::format::header::be_u64;
 use crate::format::inode::fork_format;
+use crate::geometry::Geometry;
 use crate::inode::{self, Fork, Inode};
 use crate::journal::Transaction;
 use crate::units::Ino;
@@ -67,9 +68,9 @@ impl<'a> Key<'a> {
     }
 
     /// Hash that leaves are sorted by.
-    pub(super) fn hash(&self) -> u32 {
+    pub(super) fn hash(&self, geometry: &Geometry) -> u32 {
         match self.value {
-            Some(value) => parent_pointer_hash(self.name, be_u64(value, 0)),
+            Some(value) => parent_pointer_hash(geometry.dir_hash(self.name), be_u64(value, 0)),
             None => name_hash(self.name),
         }
     }
@@ -200,7 +201,8 @@ fn leave_inode(tx: &mut Transaction<'_>, inode: &Inode, attrs: &[Attr<'_>]) -> R
         let is_parent = attr.flags.namespace() == AttrFlags::PARENT;
         let key =
             Key { namespace: attr.flags.namespace(), name: attr.name, value: is_parent.then_some(value) };
-        Tree(ino).insert(tx, Record::local(&key, value))?;
+        let record = Record::local(&key, key.hash(tx.geometry()), value);
+        Tree(ino).insert(tx, record)?;
     }
     Ok(())
 }
@@ -212,10 +214,11 @@ fn set_in_blocks(tx: &mut Transaction<'_>, ino: Ino, key: &Key<'_>, value: &[u8]
     if let Some(remote) = found.as_ref().and_then(|found| found.remote) {
         remote::free(tx, ino, remote)?;
     }
+    let hash = key.hash(tx.geometry());
     let record = if leaf::is_local(key, value, tx.geometry().blocksize as usize) {
-        Record::local(key, value)
+        Record::local(key, hash, value)
     } else {
-        Record::remote(key, remote::write(tx, ino, value)?, value.len() as u32)
+        Record::remote(key, hash, remote::write(tx, ino, value)?, value.len() as u32)
     };
     match found {
         Some(found) => {

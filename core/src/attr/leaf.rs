@@ -33,26 +33,26 @@ pub(super) fn is_local(key: &Key<'_>, value: &[u8], blocksize: usize) -> bool {
 }
 
 impl Record {
-    /// An attribute with its value.
-    pub(super) fn local(key: &Key<'_>, value: &[u8]) -> Self {
+    /// An attribute with its value; `hash` is that of its key.
+    pub(super) fn local(key: &Key<'_>, hash: u32, value: &[u8]) -> Self {
         let mut raw = Vec::with_capacity(6 + key.name.len() + value.len());
         raw.extend((value.len() as u16).to_be_bytes());
         raw.push(key.name.len() as u8);
         raw.extend(key.name);
         raw.extend(value);
         raw.resize(raw.len().next_multiple_of(4), 0);
-        Self { hash: key.hash(), flags: key.namespace | AttrFlags::LOCAL, at: 0, raw }
+        Self { hash, flags: key.namespace | AttrFlags::LOCAL, at: 0, raw }
     }
 
     /// An attribute whose value of `valuelen` bytes starts at file block `valueblk`.
-    pub(super) fn remote(key: &Key<'_>, valueblk: u32, valuelen: u32) -> Self {
+    pub(super) fn remote(key: &Key<'_>, hash: u32, valueblk: u32, valuelen: u32) -> Self {
         let mut raw = Vec::with_capacity(14 + key.name.len());
         raw.extend(valueblk.to_be_bytes());
         raw.extend(valuelen.to_be_bytes());
         raw.push(key.name.len() as u8);
         raw.extend(key.name);
         raw.resize(remote_bytes(key.name.len()), 0);
-        Self { hash: key.hash(), flags: key.namespace, at: 0, raw }
+        Self { hash, flags: key.namespace, at: 0, raw }
     }
 
     /// Takes the place of another attribute of the same leaf.
@@ -184,7 +184,7 @@ mod tests {
             let name = format!("n{index}");
             let value = alloc::vec![index as u8; len];
             let key = Key { namespace: AttrFlags::ROOT, name: name.as_bytes(), value: None };
-            Record { hash: index as u32, ..Record::local(&key, &value) }
+            Record::local(&key, index as u32, &value)
         };
         lens.iter().enumerate().map(record).collect()
     }

@@ -151,7 +151,7 @@ impl Tree {
         key: &Key<'_>,
         is_incomplete: bool,
     ) -> Result<Option<Found>> {
-        let hash = key.hash();
+        let hash = key.hash(tx.geometry());
         let mut way = self.descend(tx, hash)?;
         let mut seen = HashSet::new();
         loop {

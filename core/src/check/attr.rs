@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 
 use super::context::Context;
 use super::da::{self, FileMap};
-use super::dir::name_hash;
+use super::dir::{ignores_case, name_hash};
 use super::fork::Fork;
 use super::links::{Node, fingerprint};
 use crate::error::{Place, Problem, Result};
@@ -191,8 +191,10 @@ fn check_record(
     hash: u32,
     flags: u8,
 ) -> Result<()> {
-    let mut expected = name_hash(record.name, false);
-    if flags & flag::PARENT != 0 {
+    // A parent pointer is hashed as the name in its directory is.
+    let is_parent = flags & flag::PARENT != 0;
+    let mut expected = name_hash(record.name, is_parent && ignores_case(cx));
+    if is_parent {
         let parent = be_u64(record.value, 0);
         expected ^= (parent >> 32) as u32 ^ parent as u32;
     }

@@ -12,7 +12,6 @@ use super::inode::{core_of, data_fork, reread};
 use super::links::{Node, fingerprint};
 use crate::error::{Place, Result};
 use crate::format::BlockKind;
-use crate::format::features::Version;
 use crate::format::header::{be_u16, be_u32, be_u64};
 use crate::format::inode::{FileType, fork_format};
 use crate::sort;
@@ -92,14 +91,16 @@ pub(super) fn name_hash(name: &[u8], ignore_case: bool) -> u32 {
     let mut hash = 0_u32;
     // Four rounds of one byte each are the same as one round of four bytes.
     for &byte in name {
-        let byte = if ignore_case { byte.to_ascii_lowercase() } else { byte };
+        // Of Latin-1, though the feature is called after ASCII.
+        let is_upper = byte.is_ascii_uppercase() || (0xc0..=0xde).contains(&byte) && byte != 0xd7;
+        let byte = if ignore_case && is_upper { byte + 32 } else { byte };
         hash = u32::from(byte) ^ hash.rotate_left(7);
     }
     hash
 }
 
 pub(super) fn ignores_case(cx: &Context<'_>) -> bool {
-    cx.geometry.version.contains(Version::BORG)
+    cx.geometry.ignores_case()
 }
 
 /// Takes in one entry: `.` and `..` excepted.

@@ -15,7 +15,7 @@ use super::data_block::DataBlock;
 use super::edit::NewName;
 use super::leaf_block;
 use super::leaf_form;
-use super::lookup::{Wanted, dir_hash, matching};
+use super::lookup::{Wanted, matching};
 use super::shortform;
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Problem, Result};
@@ -264,7 +264,7 @@ fn build(geometry: &Geometry, dir: Ino, sf: &Shortform<'_>) -> Result<Vec<u8>, P
     let entries = || dots.iter().chain(&sf.entries);
     let mut leaf: Vec<_> = entries()
         .map(|entry| LeafEntry {
-            hash: dir_hash(geometry, entry.name),
+            hash: geometry.dir_hash(entry.name),
             address: Dataptr::new(AT, 0, entry.offset.into()),
         })
         .collect();

@@ -6,7 +6,7 @@
 //! Source: "Directories".
 
 use super::blocks::Dir;
-use super::lookup::{Wanted, dir_hash};
+use super::lookup::Wanted;
 use super::{Form, block_form, form, leaf_form, node_form, shortform};
 use crate::btree::bmap::Bmbt;
 use crate::btree::max_records;
@@ -38,7 +38,7 @@ pub struct NewName<'a> {
 /// [`Error::NoSpace`] when there is not as much as it could take at worst; those of changing the trees.
 pub fn add(tx: &mut Transaction<'_>, dir: &Inode, new: &NewName<'_>) -> Result<()> {
     let mut dir = Dir::read(tx, dir.ino)?;
-    let hash = dir_hash(dir.geometry(), new.name);
+    let hash = dir.geometry().dir_hash(new.name);
     let form = form(tx, &dir.inode)?;
     if form == Form::Shortform && shortform::add(tx, &dir, new)? {
         return Ok(());

@@ -8,11 +8,10 @@ use super::list::{check_ino, shortform};
 use super::{Form, entries_end, form, locate_data};
 use crate::error::{Problem, Result};
 use crate::format::BlockKind;
-use crate::format::da::{name_hash, name_hash_ascii_ci};
+use crate::format::da::is_same_but_for_case;
 use crate::format::dir::data::{BlockTail, TAIL_BYTES, entry_at};
 use crate::format::dir::leaf::{Leaf, LeafEntries};
 use crate::format::dir::{Dataptr, is_valid_name};
-use crate::format::features::Version;
 use crate::format::inode::FileType;
 use crate::geometry::Geometry;
 use crate::inode::Inode;
@@ -37,12 +36,33 @@ pub fn lookup(tx: &mut Transaction<'_>, dir: &Inode, name: &[u8]) -> Result<Opti
     }
 }
 
+/// How the entry that `name` finds in `dir` is spelled, where it is not spelled like that.
+///
+/// # Errors
+/// Those of [`lookup`].
+pub fn spelling(tx: &mut Transaction<'_>, dir: &Inode, name: &[u8]) -> Result<Option<Vec<u8>>> {
+    if !tx.geometry().ignores_case() || !is_valid_name(name) {
+        return Ok(None);
+    }
+    let wanted = Wanted::new(tx.geometry(), name);
+    match form(tx, dir)? {
+        Form::Shortform => {
+            let sf = shortform(dir)?;
+            let found = best_match(&sf.entries, &wanted, |entry| entry.name);
+            Ok(found.filter(|entry| entry.name != name).map(|entry| entry.name.to_vec()))
+        }
+        form => Ok(in_blocks(tx, dir, form, &wanted)?.and_then(|at| at.spelling)),
+    }
+}
+
 /// An entry in a data block.
 pub(super) struct EntryAt {
     /// Where it is.
     pub(super) address: Dataptr,
     /// What it leads to.
     pub(super) found: Found,
+    /// How it is spelled, where that is not as asked for.
+    spelling: Option<Vec<u8>>,
 }
 
 /// Finds a name in a directory of another form than shortform.
@@ -55,28 +75,21 @@ pub(super) fn in_blocks(
     if form == Form::Block { in_block(tx, dir, wanted) } else { in_leaves(tx, dir, wanted) }
 }
 
-/// Hash of a name as the directories of this volume use it.
-#[must_use]
-pub fn dir_hash(geometry: &Geometry, name: &[u8]) -> u32 {
-    if geometry.version.contains(Version::BORG) { name_hash_ascii_ci(name) } else { name_hash(name) }
-}
-
 /// A name that is looked for.
 pub(super) struct Wanted<'a> {
     pub(super) name: &'a [u8],
     pub(super) hash: u32,
-    /// Upper and lower case of ASCII letters are the same.
-    ascii_ci: bool,
+    /// Upper and lower case are the same.
+    ignores_case: bool,
 }
 
 impl<'a> Wanted<'a> {
     pub(super) fn new(geometry: &Geometry, name: &'a [u8]) -> Self {
-        let ascii_ci = geometry.version.contains(Version::BORG);
-        Self { name, hash: dir_hash(geometry, name), ascii_ci }
+        Self { name, hash: geometry.dir_hash(name), ignores_case: geometry.ignores_case() }
     }
 
     pub(super) fn is(&self, name: &[u8]) -> bool {
-        self.name == name || self.ascii_ci && self.name.eq_ignore_ascii_case(name)
+        self.name == name || self.ignores_case && is_same_but_for_case(self.name, name)
     }
 }
 
@@ -134,7 +147,7 @@ fn in_leaves(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Resu
         let goes_on = leaf.entries.is_empty() || leaf.entries.get(leaf.entries.len() - 1).hash <= wanted.hash;
         let forw = if goes_on { leaf.header.info.forw.get() } else { 0 };
         match matching(tx, dir, wanted, &addresses)? {
-            Some(found) if found.is_exact => return Ok(Some(found.at(&addresses))),
+            Some(found) if found.spelling.is_none() => return Ok(Some(found.at(&addresses))),
             found => similar = similar.or(found.map(|found| found.at(&addresses))),
         }
         next = space.next_leaf(tx, dir, &mut chain, forw)?;
@@ -146,15 +159,15 @@ fn in_leaves(tx: &mut Transaction<'_>, dir: &Inode, wanted: &Wanted<'_>) -> Resu
 pub(super) struct Match {
     /// Which of them it is.
     pub(super) index: usize,
-    /// It is the entry of just that name, not one that counts as the same.
-    pub(super) is_exact: bool,
+    /// How it is spelled, where it is not the entry of just that name but one that counts as the same.
+    pub(super) spelling: Option<Vec<u8>>,
     /// What it leads to.
     pub(super) found: Found,
 }
 
 impl Match {
-    fn at(&self, addresses: &[Dataptr]) -> EntryAt {
-        EntryAt { address: addresses[self.index], found: self.found }
+    fn at(self, addresses: &[Dataptr]) -> EntryAt {
+        EntryAt { address: addresses[self.index], found: self.found, spelling: self.spelling }
     }
 }
 
@@ -184,9 +197,9 @@ pub(super) fn matching(
         let ino = check_ino(&geometry, entry.ino).map_err(fail)?;
         let found = (ino, FileType::from_dir_code(entry.ftype));
         if entry.name == wanted.name {
-            return Ok(Some(Match { index, is_exact: true, found }));
+            return Ok(Some(Match { index, spelling: None, found }));
         }
-        similar = similar.or(Some(Match { index, is_exact: false, found }));
+        similar.get_or_insert_with(|| Match { index, spelling: Some(entry.name.to_vec()), found });
     }
     Ok(similar)
 }

@@ -159,7 +159,7 @@ fn find(tx: &mut Transaction<'_>, dir: &Dir, wanted: &Wanted<'_>) -> Result<Opti
             let (index, entry) = run[found.index];
             way[last].index = index;
             let place = Some((way.clone(), entry.address));
-            if found.is_exact {
+            if found.spelling.is_none() {
                 return Ok(place);
             }
             similar = similar.or(place);

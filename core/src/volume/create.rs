@@ -68,8 +68,8 @@ impl Volume {
     /// Makes an empty regular file.
     ///
     /// # Errors
-    /// [`Mistake::Exists`] and the like; [`Error::NoSpace`]; [`Error::Unsupported`] where the volume cannot take names
-    /// yet. Nothing has changed then.
+    /// [`Mistake::Exists`] and the like; [`Error::NoSpace`]; [`Error::Unsupported`] for a file on the realtime device.
+    /// Nothing has changed then.
     pub fn create(&mut self, dir: Ino, name: &[u8], new: &NewInode) -> Result<Ino> {
         self.make(dir, name, FileType::Regular, Contents::Nothing, new)
     }
@@ -128,7 +128,7 @@ impl Volume {
         contents: Contents<'_>,
         new: &NewInode,
     ) -> Result<Ino> {
-        self.check_names_can_change()?;
+        self.check_writable()?;
         let making = self.making(dir, file_type, new);
         let ino = self.with_space(|volume| {
             let mut tx = Transaction::new(&mut volume.store);

@@ -20,7 +20,7 @@ impl Volume {
     /// [`Mistake::Exists`], [`Mistake::TooManyLinks`], [`Mistake::CrossDevice`] into another project and the like, and
     /// those of [`Volume::create`]. Nothing has changed then.
     pub fn link(&mut self, ino: Ino, dir: Ino, name: &[u8]) -> Result<()> {
-        self.check_names_can_change()?;
+        self.check_writable()?;
         let now = self.now;
         self.with_space(|volume| {
             let mut tx = Transaction::new(&mut volume.store);

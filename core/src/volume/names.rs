@@ -3,13 +3,14 @@
 //! Each operation is one transaction: the entry, its parent pointer, link counts and times change together. Only what
 //! an inode owned when it lost its last name may be too much for one; see [`open_unlinked`](super::open_unlinked).
 
+use alloc::borrow::Cow;
+
 use super::Volume;
 use super::open_unlinked::lose_name;
 use crate::dir::edit;
 use crate::dir::{self};
 use crate::error::{Error, Mistake, Place, Problem, Result};
 use crate::format::dir::{MAX_NAME_BYTES, is_valid_name};
-use crate::format::features::Version;
 use crate::format::inode::{FileType, Flags};
 use crate::format::time::Timestamp;
 use crate::inode::core::{core, core_mut};
@@ -26,8 +27,8 @@ impl Volume {
     /// somebody [holds](Volume::hold) it.
     ///
     /// # Errors
-    /// [`Mistake::IsADirectory`] and the like; [`Error::Unsupported`] where the volume cannot change names yet. Nothing
-    /// has changed then.
+    /// [`Mistake::IsADirectory`] and the like; [`Error::Unsupported`] for a file on the realtime device. Nothing has
+    /// changed then.
     pub fn unlink(&mut self, dir: Ino, name: &[u8]) -> Result<()> {
         self.remove(dir, name, false)
     }
@@ -41,12 +42,13 @@ impl Volume {
     }
 
     fn remove(&mut self, dir: Ino, name: &[u8], directory: bool) -> Result<()> {
-        self.check_names_can_change()?;
+        self.check_writable()?;
         let now = self.now;
         self.with_space(|volume| {
             let mut tx = Transaction::new(&mut volume.store);
             let parent = named_dir(&mut tx, dir)?;
             check_name(name)?;
+            let name = &*spelled(&mut tx, &parent, name)?;
             let target = existing(&mut tx, &parent, name)?;
             check_may_lose_name(&parent, &target)?;
             check_kind(&target, directory)?;
@@ -60,17 +62,6 @@ impl Volume {
         })?;
         // The name is gone, whatever becomes of the rest: what can't be freed now is left for later.
         let _ = self.free_orphans();
-        Ok(())
-    }
-
-    /// Refuses when the volume takes no changes, or none of names.
-    pub(super) fn check_names_can_change(&self) -> Result<()> {
-        self.check_writable()?;
-        if self.geometry().version.contains(Version::BORG) {
-            return Err(Error::unsupported(
-                "changing names on a volume that ignores the case of ASCII letters",
-            ));
-        }
         Ok(())
     }
 }
@@ -104,6 +95,11 @@ pub(super) fn check_may_gain_name(dir: &Inode) -> Result<()> {
         return Err(Mistake::NotPermitted("directory is immutable").into());
     }
     Ok(())
+}
+
+/// `name` as `dir` has it: without case, that may be another spelling, and parent pointers go by what is stored.
+pub(super) fn spelled<'a>(tx: &mut Transaction<'_>, dir: &Inode, name: &'a [u8]) -> Result<Cow<'a, [u8]>> {
+    Ok(dir::spelling(tx, dir, name)?.map_or(Cow::Borrowed(name), Cow::Owned))
 }
 
 /// The inode that `name` names in `dir`.

@@ -87,7 +87,7 @@ impl Volume {
     /// # Errors
     /// Those of [`Volume::create`]. Nothing has changed then.
     pub fn tmpfile(&mut self, dir: Ino, new: &NewInode) -> Result<Ino> {
-        self.check_names_can_change()?;
+        self.check_writable()?;
         let making = self.making(dir, FileType::Regular, new);
         let ino = self.with_space(|volume| {
             let mut tx = Transaction::new(&mut volume.store);

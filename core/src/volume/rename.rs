@@ -2,12 +2,13 @@
 //!
 //! The rules and their order are those of rename(2) on Linux, and so is what happens to times and link counts.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
 
 use super::create::Making;
 use super::names::{
     MAX_LINKS, check_empty, check_kind, check_may_gain_name, check_may_lose_name, check_name,
-    check_same_project, existing, forget, named_dir, remember, touch, touch_dir,
+    check_same_project, existing, forget, named_dir, remember, spelled, touch, touch_dir,
 };
 use super::open_unlinked::{Fate, Held, lose_name};
 use super::{NewInode, Volume};
@@ -47,7 +48,8 @@ pub enum RenameMode {
 
 impl Volume {
     /// Gives what is called `name` in `dir` the name `new_name` in `new_dir` instead. Two names of one inode stay as
-    /// they are.
+    /// they are; so, where case does not matter, does one name whose case would change, and a name that is replaced keeps
+    /// its own.
     ///
     /// # Errors
     /// [`Mistake`] with the meanings of rename(2): [`Mistake::Exists`] for a directory over one that holds something, as XFS in
@@ -62,7 +64,7 @@ impl Volume {
         new_name: &[u8],
         mode: RenameMode,
     ) -> Result<()> {
-        self.check_names_can_change()?;
+        self.check_writable()?;
         if [name, new_name].iter().any(|name| matches!(*name, b"." | b"..")) {
             return Err(Mistake::Busy.into());
         }
@@ -108,10 +110,13 @@ struct Request<'a> {
     mode: RenameMode,
 }
 
+/// A directory, and a name as it is spelled there.
+type Place<'a> = (Inode, Cow<'a, [u8]>);
+
 /// A rename that may be done.
 struct Plan<'a> {
-    old: (Inode, &'a [u8]),
-    new: (Inode, &'a [u8]),
+    old: Place<'a>,
+    new: Place<'a>,
     source: Inode,
     target: Option<Inode>,
     leaves_whiteout: bool,
@@ -153,7 +158,9 @@ impl<'a> Request<'a> {
             checked => checked?,
         }
         let leaves_whiteout = matches!(self.mode, RenameMode::Whiteout { .. });
-        let (old, new) = ((old_dir, self.name), (new_dir, self.new_name));
+        let name = spelled(tx, &old_dir, self.name)?;
+        let new_name = spelled(tx, &new_dir, self.new_name)?;
+        let (old, new) = ((old_dir, name), (new_dir, new_name));
         Ok(Some(Plan { old, new, source, target, leaves_whiteout }))
     }
 
@@ -214,7 +221,7 @@ impl Plan<'_> {
             true => Some(make_whiteout(tx, making, &self.new.0)?),
             false => None,
         };
-        let entry = NewName { name: self.new.1, ino: source.ino, file_type: source.file_type };
+        let entry = NewName { name: &self.new.1, ino: source.ino, file_type: source.file_type };
         match self.target {
             Some(_) => replace(tx, &self.new.0, &entry)?,
             None => edit::add(tx, &self.new.0, &entry)?,
@@ -226,17 +233,17 @@ impl Plan<'_> {
         let old_dir = inode::read(tx, old)?;
         match whiteout {
             Some(ino) => {
-                replace(tx, &old_dir, &NewName { name: self.old.1, ino, file_type: FileType::CharDevice })?;
+                replace(tx, &old_dir, &NewName { name: &self.old.1, ino, file_type: FileType::CharDevice })?;
             }
-            None => edit::remove(tx, &old_dir, self.old.1)?,
+            None => edit::remove(tx, &old_dir, &self.old.1)?,
         }
         self.count_links(tx, now)?;
         if let Some(ino) = whiteout {
-            remember(tx, ino, &self.old.0, self.old.1)?;
+            remember(tx, ino, &self.old.0, &self.old.1)?;
         }
         self.repoint(tx, source.ino, &self.old, &self.new)?;
         match &self.target {
-            Some(target) => lose_name(tx, target, (&self.new.0, self.new.1), held, now),
+            Some(target) => lose_name(tx, target, (&self.new.0, &self.new.1), held, now),
             None => Ok(Fate::Stays),
         }
     }
@@ -254,15 +261,9 @@ impl Plan<'_> {
     }
 
     /// Has an inode remember its new name in place of the old one.
-    fn repoint(
-        &self,
-        tx: &mut Transaction<'_>,
-        ino: Ino,
-        from: &(Inode, &[u8]),
-        to: &(Inode, &[u8]),
-    ) -> Result<()> {
-        forget(tx, ino, &from.0, from.1)?;
-        remember(tx, ino, &to.0, to.1)
+    fn repoint(&self, tx: &mut Transaction<'_>, ino: Ino, from: &Place<'_>, to: &Place<'_>) -> Result<()> {
+        forget(tx, ino, &from.0, &from.1)?;
+        remember(tx, ino, &to.0, &to.1)
     }
 
     /// Has both names change places.
@@ -272,10 +273,10 @@ impl Plan<'_> {
         replace(
             tx,
             &self.new.0,
-            &NewName { name: self.new.1, ino: source.ino, file_type: source.file_type },
+            &NewName { name: &self.new.1, ino: source.ino, file_type: source.file_type },
         )?;
         let old_dir = inode::read(tx, self.old.0.ino)?;
-        replace(tx, &old_dir, &NewName { name: self.old.1, ino: target.ino, file_type: target.file_type })?;
+        replace(tx, &old_dir, &NewName { name: &self.old.1, ino: target.ino, file_type: target.file_type })?;
         let moved = i32::from(source.is_dir()) - i32::from(target.is_dir());
         if self.moves_dirs() {
             for (inode, to) in [(source, self.new.0.ino), (target, self.old.0.ino)] {
