@@ -40,6 +40,8 @@ scenarios! {
     large_operations: "fragments", 4, 4000;
     space_that_is_used_again: "reuse", 6, 6000;
     anything: "random", 16, 16000;
+    attributes_of_every_form: "attributes", 4, 3000;
+    parent_pointers_of_every_form: "parents", 2, 1500;
     directories_of_every_form: "directories", 4, 1200;
 }
 
@@ -117,6 +119,8 @@ fn any_failing_call() {
     for (scenario, stride) in [
         ("random", 3),
         ("moves", 5),
+        ("attributes", 5),
+        ("parents", 9),
         ("directories", 5),
         ("short-log", 7),
         ("fragments", 7),

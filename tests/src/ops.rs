@@ -5,6 +5,8 @@ mod names;
 
 pub use host::apply_on_mount;
 
+use xfskit::acl::{Acl, AclKind};
+
 use crate::model::{Model, Node, ROOT};
 use crate::options::OptionSet;
 use crate::rng::{Rng, pattern};
@@ -102,6 +104,24 @@ pub enum Op {
         atime: Time,
         mtime: Time,
     },
+    /// xfskit only: gives an extended attribute of users the [`value`] of that seed and length.
+    SetXattr {
+        path: Bytes,
+        name: Bytes,
+        seed: u64,
+        len_bytes: usize,
+    },
+    /// xfskit only.
+    RemoveXattr {
+        path: Bytes,
+        name: Bytes,
+    },
+    /// xfskit only.
+    SetAcl {
+        path: Bytes,
+        kind: AclKind,
+        list: Option<Acl>,
+    },
     Sync,
     Fsync {
         path: Bytes,
@@ -123,6 +143,11 @@ pub enum Op {
         offset_bytes: u64,
         len_bytes: u64,
     },
+}
+
+/// The value of an extended attribute. No sector of it looks like file data.
+pub fn value(seed: u64, len_bytes: usize) -> Vec<u8> {
+    format!("value {seed}, ").into_bytes().into_iter().cycle().take(len_bytes).collect()
 }
 
 /// What a rename does with what has the new name, and with the old name.

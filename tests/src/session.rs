@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use xfskit::device::FileDevice;
 use xfskit::units::Ino;
-use xfskit::volume::{FileType, Follow, NewInode, OpenOptions, RenameMode, SetAttributes, Timestamp};
+use xfskit::volume::{
+    FileType, Follow, Namespace, NewInode, OpenOptions, RenameMode, SetAttributes, SetMode, Timestamp,
+};
 use xfskit::{Result, Volume};
 
-use crate::ops::{How, Op};
+use crate::ops::{How, Op, value};
 use crate::rng::pattern;
 use crate::tree::{Kind, Time};
 
@@ -120,6 +122,18 @@ pub fn apply(volume: &mut Volume, top: &[u8], op: &Op) -> Result<()> {
         Op::Utimes { path, atime, mtime } => {
             let (atime, mtime) = (Some(stamp(*atime)), Some(stamp(*mtime)));
             set(volume, path, SetAttributes { atime, mtime, ..SetAttributes::default() })
+        }
+        Op::SetXattr { path, name, seed, len_bytes } => {
+            let ino = ino(volume, path)?;
+            volume.set_xattr(ino, Namespace::User, name, &value(*seed, *len_bytes), SetMode::Either)
+        }
+        Op::RemoveXattr { path, name } => {
+            let ino = ino(volume, path)?;
+            volume.remove_xattr(ino, Namespace::User, name)
+        }
+        Op::SetAcl { path, kind, list } => {
+            let ino = ino(volume, path)?;
+            volume.set_acl(ino, *kind, list.as_ref())
         }
         Op::Sync => volume.sync(),
         Op::Fsync { path } => {

@@ -1,6 +1,7 @@
 //! Does operations to a volume and to its model.
 
 use xfskit::Volume;
+use xfskit::acl::{Acl, AclKind};
 use xfskit::error::Error;
 use xfskit::mkfs::FormatOptions;
 use xfskit::volume::{Follow, OpenOptions, Timestamp};
@@ -9,7 +10,7 @@ use super::image::Image;
 use super::model::Model;
 use super::record::{Event, Recorder, SECTOR_BYTES};
 use super::states::Recording;
-use crate::ops::{Bytes, How, Op};
+use crate::ops::{Bytes, How, Op, value};
 use crate::rng::{Rng, pattern};
 use crate::session;
 
@@ -246,8 +247,13 @@ impl Driver {
 
     /// A write of content that no other write has.
     pub fn write_op(&mut self, path: &[u8], offset_bytes: u64, len_bytes: usize) -> Op {
+        Op::Write { path: path.into(), seed: self.next_seed(), offset_bytes, len_bytes }
+    }
+
+    /// A seed that no other content has.
+    pub fn next_seed(&mut self) -> u64 {
         self.serial += 1;
-        Op::Write { path: path.into(), seed: 1_000_000 + self.serial, offset_bytes, len_bytes }
+        1_000_000 + self.serial
     }
 }
 
@@ -299,10 +305,25 @@ pub fn follow(model: &mut Model, op: &Op, waiting: &[Vec<u8>]) {
             model.set_owned(path, |owned| (owned.uid, owned.gid) = (*uid, *gid));
         }
         Op::Utimes { path, .. } => model.set_owned(path, |_| ()),
+        Op::SetXattr { path, name, seed, len_bytes } => {
+            model.set_xattr(path, &user(name), Some(&value(*seed, *len_bytes)), None);
+        }
+        Op::RemoveXattr { path, name } => model.set_xattr(path, &user(name), None, None),
+        Op::SetAcl { path, kind, list } => {
+            let name = [b"trusted.", kind.name()].concat();
+            let mode = list.as_ref().filter(|_| *kind == AclKind::Access).map(Acl::mode);
+            let kept = list.as_ref().filter(|list| *kind == AclKind::Default || !list.is_minimal());
+            model.set_xattr(path, &name, kept.map(Acl::encode).as_deref(), mode);
+        }
         Op::Writeback { path } | Op::Fsync { path } => model.writeback(path),
         Op::Sync | Op::Reopen => waiting.iter().for_each(|path| model.writeback(path)),
         Op::Preallocate { .. } | Op::Punch { .. } => unreachable!("only the kernel does {op:?}"),
     }
+}
+
+/// The full name of an extended attribute of users.
+fn user(name: &[u8]) -> Vec<u8> {
+    [b"user.", name].concat()
 }
 
 /// What stands for a node in the model and in a view.

@@ -14,6 +14,7 @@
 //! never changes: it all follows from these two.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Names a file, whatever its path is.
@@ -22,19 +23,40 @@ pub type FileId = u32;
 /// Names a cell.
 pub type Cell = usize;
 
-/// Mode, user and group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Mode, user and group, and what else an inode says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "fields of stat(2)")]
 pub struct Owned {
     pub mode: u16,
     pub uid: u32,
     pub gid: u32,
+    /// Extended attributes by their full names.
+    pub xattrs: Xattrs,
+}
+
+/// Extended attributes by their full names.
+pub type Xattrs = Arc<BTreeMap<Vec<u8>, Value>>;
+
+/// Stands for the value of an extended attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Value {
+    len_bytes: usize,
+    hash: u64,
+}
+
+impl Value {
+    /// What stands for `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = std::hash::DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        Self { len_bytes: bytes.len(), hash: hasher.finish() }
+    }
 }
 
 impl Owned {
     /// What root makes.
     pub fn by_root(mode: u16) -> Self {
-        Self { mode, uid: 0, gid: 0 }
+        Self { mode, uid: 0, gid: 0, xattrs: Xattrs::default() }
     }
 }
 
@@ -257,6 +279,14 @@ impl Model {
         }
     }
 
+    /// Extended attributes of what is at `path`.
+    pub fn xattrs(&self, path: &[u8]) -> &Xattrs {
+        match &self.state()[path] {
+            Node::Directory(owned) | Node::Other(_, owned, _) => &owned.xattrs,
+            Node::File(file) => &file.owned.xattrs,
+        }
+    }
+
     /// Size of a file as callers see it.
     pub fn size(&self, path: &[u8]) -> u64 {
         let file = self.file(path);
@@ -279,8 +309,10 @@ impl Model {
         let owned = Owned::by_root(mode);
         let id = self.next_id;
         self.next_id += 1;
-        let file = || Arc::new(File { id, owned, size: 0, cells: Vec::new() });
-        let node = if is_dir { Node::Directory(owned) } else { Node::File(file()) };
+        let node = match is_dir {
+            true => Node::Directory(owned),
+            false => Node::File(Arc::new(File { id, owned, size: 0, cells: Vec::new() })),
+        };
         self.change(path, Some(node), None);
     }
 
@@ -357,6 +389,22 @@ impl Model {
         {
             self.writeback(path);
         }
+        self.set_inode(path, set);
+    }
+
+    /// An extended attribute is set, or removed. With an access control list, the mode goes with it.
+    pub fn set_xattr(&mut self, path: &[u8], name: &[u8], value: Option<&[u8]>, mode: Option<u16>) {
+        self.set_inode(path, |owned| {
+            let xattrs = Arc::make_mut(&mut owned.xattrs);
+            match value {
+                Some(value) => xattrs.insert(name.to_vec(), Value::of(value)),
+                None => xattrs.remove(name),
+            };
+            owned.mode = mode.unwrap_or(owned.mode);
+        });
+    }
+
+    fn set_inode(&mut self, path: &[u8], set: impl FnOnce(&mut Owned)) {
         let mut node = self.state()[path].clone();
         match &mut node {
             Node::Directory(owned) => set(owned),

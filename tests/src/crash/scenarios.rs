@@ -153,6 +153,8 @@ const fn scenario(name: &'static str, shapes: &'static [Shape], prepare: Script,
 const ANY: &[Shape] = &[LARGE_BLOCKS, SMALL_BLOCKS, LARGE_SECTORS, PLAIN];
 /// Those that can share blocks.
 const SHARING: &[Shape] = &[LARGE_BLOCKS, SMALL_BLOCKS, LARGE_SECTORS];
+/// Those with parent pointers.
+const WITH_PARENTS: &[Shape] = &[LARGE_BLOCKS, SMALL_BLOCKS];
 /// Those whose log is short.
 const SHORT: &[Shape] = &[SMALL_BLOCKS.with_short_log(), LARGE_BLOCKS.with_short_log()];
 /// Those whose log goes round soon, and again and again.
@@ -180,5 +182,7 @@ pub const SCENARIOS: &[Scenario] = &[
     scenario("renames", ANY, scripts::tree_of_files, scripts::renames),
     scenario("settle", SHORT, scripts::few_files, scripts::settle),
     scenario("random", ANY, scripts::few_files, scripts::random),
+    scenario("attributes", ANY, scripts::few_attributes, scripts::attributes),
+    scenario("parents", WITH_PARENTS, scripts::linked_often, scripts::links_in_node),
     scenario("directories", ANY, scripts::directories, scripts::directory_growth),
 ];

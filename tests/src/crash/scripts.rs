@@ -1,11 +1,15 @@
 //! The scripts of the scenarios. Each draws its operations from a generator of numbers, so it has as many courses as
 //! there are seeds.
 
+mod attributes;
+mod directories;
 mod names;
+mod space;
 
+pub(super) use attributes::{attributes, few_attributes, linked_often, links_in_node};
+pub(super) use directories::{directories, directory_growth, names};
 pub(super) use names::{links, moves, renames, tree_of_files};
-
-use xfskit::volume::StatFs;
+pub(super) use space::{busy, full, nearly_full, reuse};
 
 use super::driver::{Driver, Stopped};
 use crate::ops::{Bytes, Generator, Limits, Op};
@@ -61,10 +65,6 @@ fn clone_range(driver: &mut Driver, source: &str, from: u64, target: &str, to: u
         to_bytes: to,
         len_bytes: len,
     })
-}
-
-fn statfs(driver: &mut Driver) -> Option<StatFs> {
-    driver.volume().and_then(|volume| volume.statfs().ok())
 }
 
 /// Now and then something becomes durable.
@@ -176,146 +176,6 @@ pub(super) fn truncate(driver: &mut Driver, rng: &mut Rng) -> Done {
         let offset = rng.below(driver.model.size(other.as_bytes()) + 4000);
         driver.write(other.as_bytes(), offset, rng.range(1, 20_000) as usize)?;
         maybe_fsync(driver, other, rng, 25)?;
-    }
-    driver.op(Op::Sync)
-}
-
-/// Directories grow out of their inodes and shrink again.
-pub(super) fn names(driver: &mut Driver, rng: &mut Rng) -> Done {
-    mkdir(driver, "/dir")?;
-    let mut there = Vec::new();
-    for serial in 0..60 {
-        let dir = if rng.chance(30) { "" } else { "/dir" };
-        if serial % 30 > 20 && !there.is_empty() {
-            let path: String = there.swap_remove(rng.index(there.len()));
-            unlink(driver, &path)?;
-        } else {
-            let path = format!("{dir}/name {serial} {}", "x".repeat(rng.below(20) as usize));
-            create(driver, &path)?;
-            if rng.chance(30) {
-                driver.write(path.as_bytes(), 0, rng.range(1, 9000) as usize)?;
-            }
-            there.push(path);
-        }
-        if let Some(path) = there.last().filter(|_| rng.chance(25)) {
-            fsync(driver, &path.clone())?;
-        }
-        if rng.chance(10) {
-            let path = format!("/d{serial}");
-            mkdir(driver, &path)?;
-            if rng.chance(50) {
-                let (dir, name) = split(&path);
-                driver.op(Op::Rmdir { dir, name })?;
-            }
-        }
-    }
-    driver.op(Op::Sync)
-}
-
-/// Name `serial` of a large directory.
-fn entry(dir: &str, serial: u64) -> String {
-    format!("{dir}/{:08x} of some length {serial}", (serial * 0x9e37_79b1) & 0xffff_ffff)
-}
-
-/// Names of `/large` before anything happens: a few more, and its one leaf is full.
-const LARGE_NAMES: u64 = 480;
-
-/// A directory whose one leaf is nearly full, and one that is empty.
-pub(super) fn directories(driver: &mut Driver, _: &mut Rng) -> Done {
-    mkdir(driver, "/small")?;
-    mkdir(driver, "/large")?;
-    for serial in 0..LARGE_NAMES {
-        create(driver, &entry("/large", serial))?;
-    }
-    driver.op(Op::Sync)
-}
-
-/// One directory goes from its inode to a block and to a leaf, the other one to a tree of leaves, and both back.
-pub(super) fn directory_growth(driver: &mut Driver, rng: &mut Rng) -> Done {
-    let long = |serial: u64| format!("/small/{serial}-{}", "x".repeat(200));
-    let durable = |driver: &mut Driver, rng: &mut Rng, percent| match rng.chance(percent) {
-        true => driver.op(Op::Sync),
-        false => Ok(()),
-    };
-    for serial in 0..24 {
-        create(driver, &long(serial))?;
-        create(driver, &entry("/large", LARGE_NAMES + serial * 2))?;
-        create(driver, &entry("/large", LARGE_NAMES + serial * 2 + 1))?;
-        durable(driver, rng, 40)?;
-    }
-    // What is left fits one leaf again.
-    for serial in 0..300 {
-        unlink(driver, &entry("/large", serial))?;
-        durable(driver, rng, 3)?;
-    }
-    for serial in 0..24 {
-        unlink(driver, &long(serial * 7 % 24))?;
-        unlink(driver, &entry("/large", 300 + serial))?;
-        durable(driver, rng, 40)?;
-    }
-    driver.op(Op::Sync)
-}
-
-/// A filler leaves room for little.
-pub(super) fn nearly_full(driver: &mut Driver, rng: &mut Rng) -> Done {
-    few_files(driver, rng)?;
-    create(driver, "/filler")?;
-    let mut offset = 0;
-    while statfs(driver).is_some_and(|stat| stat.free_fsblocks * u64::from(stat.blocksize) > 1 << 20) {
-        let op = driver.write_op(b"/filler", offset, 400_000);
-        if !driver.op_with_luck(op)? {
-            break;
-        }
-        driver.op(Op::Sync)?;
-        offset += 400_000;
-    }
-    Ok(())
-}
-
-/// Space runs out, is given back, and runs out again.
-pub(super) fn full(driver: &mut Driver, rng: &mut Rng) -> Done {
-    driver.is_careful = true;
-    for serial in 0..20 {
-        let path = *rng.pick(&FILES);
-        let op = match rng.below(5) {
-            0 => Op::CloneFile { source: bytes("/a"), target: bytes(path) },
-            1 if serial % 2 == 0 => Op::Truncate { path: bytes(path), size_bytes: rng.below(50_000) },
-            _ => driver.write_op(path.as_bytes(), rng.below(200_000), rng.range(1, 300_000) as usize),
-        };
-        let reflink = driver.volume().is_some_and(|volume| volume.geometry().has_reflink());
-        let is_refused = matches!(&op, Op::CloneFile { .. }) && {
-            let (from, to) = (driver.model.size(b"/a"), driver.model.size(path.as_bytes()));
-            !reflink || path == "/a" || from == 0 || (to > from && !from.is_multiple_of(4096))
-        };
-        if !is_refused {
-            driver.op_with_luck(op)?;
-        }
-        maybe_fsync(driver, path, rng, 30)?;
-    }
-    driver.op(Op::Sync)
-}
-
-/// What one file gives up another takes at once: there is no other space.
-pub(super) fn reuse(driver: &mut Driver, rng: &mut Rng) -> Done {
-    driver.is_careful = true;
-    let mut size = driver.model.size(b"/filler");
-    for _ in 0..14 {
-        let cut = rng.range(100_000, 900_000).min(size);
-        truncate_to(driver, "/filler", size - cut)?;
-        size -= cut;
-        let path = *rng.pick(&FILES);
-        for _ in 0..rng.range(1, 4) {
-            let op = driver.write_op(path.as_bytes(), rng.below(600_000), rng.range(1, 400_000) as usize);
-            driver.op_with_luck(op)?;
-        }
-        if rng.chance(50) {
-            driver.op(Op::Writeback { path: bytes(path) })?;
-        }
-        if rng.chance(20) {
-            unlink(driver, path)?;
-            create(driver, path)?;
-        }
-        maybe_fsync(driver, path, rng, 25)?;
     }
     driver.op(Op::Sync)
 }
@@ -447,6 +307,9 @@ fn below(mut op: Op, top: &str) -> Op {
         | Op::Chmod { path, .. }
         | Op::Chown { path, .. }
         | Op::Utimes { path, .. }
+        | Op::SetXattr { path, .. }
+        | Op::RemoveXattr { path, .. }
+        | Op::SetAcl { path, .. }
         | Op::Fsync { path }
         | Op::Writeback { path }
         | Op::Preallocate { path, .. }
@@ -466,33 +329,4 @@ pub(super) fn remap(driver: &mut Driver, _: &mut Rng) -> Done {
     // Blocks that were holes before.
     driver.write(b"/b", 200_000, 9000)?;
     fsync(driver, "/b")
-}
-
-/// Blocks are freed in every way there is, and wanted again before that is durable.
-pub(super) fn busy(driver: &mut Driver, _: &mut Rng) -> Done {
-    let new_file = |driver: &mut Driver, path: &str| {
-        create(driver, path)?;
-        driver.write(path.as_bytes(), 0, 100_000)?;
-        driver.op(Op::Writeback { path: bytes(path) })
-    };
-    // One of two that share a block moves away; the other one is written to. After a crash they share it again.
-    for path in ["/b", "/a"] {
-        driver.write(path.as_bytes(), 16_384, 8192)?;
-        driver.op(Op::Writeback { path: bytes(path) })?;
-    }
-    driver.op(Op::Sync)?;
-    unlink(driver, "/a")?;
-    new_file(driver, "/m")?;
-    driver.op(Op::Sync)?;
-    truncate_to(driver, "/b", 0)?;
-    new_file(driver, "/n")?;
-    driver.op(Op::Sync)?;
-    clone_range(driver, "/m", 0, "/c", 0, 90_112)?;
-    new_file(driver, "/o")?;
-    driver.op(Op::Sync)?;
-    // The last one to share the blocks gives them up.
-    driver.write(b"/d", 0, 65_536)?;
-    driver.op(Op::Writeback { path: bytes("/d") })?;
-    new_file(driver, "/p")?;
-    driver.op(Op::Sync)
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use xfskit::units::Ino;
 use xfskit::volume::FileType;
 use xfskit::{Result, Volume};
 
 use super::driver::{child, shown_node, stamp};
-use super::model::{Cell, File, FileId, Model, Node, Owned};
+use super::model::{Cell, File, FileId, Model, Node, Owned, Value, Xattrs};
 use super::record::SECTOR_BYTES;
 use crate::fresh::try_content;
 use crate::tree::escape;
@@ -46,7 +47,8 @@ impl View {
             for entry in volume.read_dir(dir)? {
                 let path = child(&prefix, &entry.name);
                 let stat = volume.stat(entry.ino)?;
-                let owned = Owned { mode: stat.mode, uid: stat.uid, gid: stat.gid };
+                let xattrs = xattrs(volume, entry.ino)?;
+                let owned = Owned { mode: stat.mode, uid: stat.uid, gid: stat.gid, xattrs };
                 let mut seen = Seen { owned, content: None, other: None };
                 match stat.file_type {
                     FileType::Directory => pending.push((entry.ino, path.clone())),
@@ -95,6 +97,15 @@ impl View {
         let paths = self.seen.keys().chain(other.seen.keys());
         paths.into_iter().find(|path| self.seen.get(*path) != other.seen.get(*path)).map(|path| escape(path))
     }
+}
+
+fn xattrs(volume: &mut Volume, ino: Ino) -> Result<Xattrs> {
+    let mut found = BTreeMap::new();
+    for name in volume.list_xattrs(ino)? {
+        let value = Value::of(&volume.xattr(ino, name.namespace, &name.name)?);
+        found.insert(name.full_name(), value);
+    }
+    Ok(found.into())
 }
 
 /// What may be there after a crash at one moment.

@@ -64,6 +64,9 @@ pub fn apply_on_mount(root: &Path, op: &Op) {
         Op::Sync => File::open(root).and_then(|dir| rustix::fs::syncfs(dir).map_err(Into::into)),
         Op::Fsync { path } => open(&host(path)).and_then(|file| file.sync_all()),
         Op::Reopen | Op::Writeback { .. } => Ok(()),
+        Op::SetXattr { .. } | Op::RemoveXattr { .. } | Op::SetAcl { .. } => {
+            unreachable!("only xfskit does {op:?}")
+        }
         Op::Preallocate { path, offset_bytes, len_bytes } => {
             allocate(&host(path), FallocateFlags::KEEP_SIZE, *offset_bytes, *len_bytes)
         }

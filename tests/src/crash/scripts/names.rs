@@ -5,12 +5,12 @@ use crate::crash::driver::Driver;
 use crate::ops::{Bytes, Generator, How, Limits, Op};
 use crate::rng::Rng;
 
-fn rename(driver: &mut Driver, from: &str, to: &str, how: How) -> Done {
+pub(super) fn rename(driver: &mut Driver, from: &str, to: &str, how: How) -> Done {
     let ((dir, name), (new_dir, new_name)) = (split(from), split(to));
     driver.op(Op::Rename { dir, name, new_dir, new_name, how })
 }
 
-fn link(driver: &mut Driver, path: &str, new: &str) -> Done {
+pub(super) fn link(driver: &mut Driver, path: &str, new: &str) -> Done {
     let (dir, name) = split(new);
     driver.op(Op::Link { path: bytes(path), dir, name })
 }
@@ -79,6 +79,9 @@ pub(in crate::crash) fn links(driver: &mut Driver, rng: &mut Rng) -> Done {
     maybe_fsync(driver, "/c", rng, 50)?;
     rename(driver, "/later", "/one/a", How::Replace)?;
     unlink(driver, "/short")?;
+    symlink(driver, "/two/far", 800)?;
+    maybe_fsync(driver, "/one/a", rng, 50)?;
+    unlink(driver, "/two/far")?;
     for n in 0..12 {
         unlink(driver, &format!("/one/a name of some length that does not fit the inode {n}"))?;
     }
