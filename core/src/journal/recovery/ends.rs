@@ -72,7 +72,8 @@ pub(crate) fn find(ring: &mut Ring<'_>) -> Result<Ends> {
     if let Some(ends) = unmounted(ring, end)? {
         return Ok(ends);
     }
-    let hole = first_hole(ring, end, last.wrapping_sub(u32::from(first == last)))?;
+    // Not the cycle of the last block: of a record that goes around the end, the part behind it may have landed alone.
+    let hole = first_hole(ring, end, if last == 0 { 0 } else { first.wrapping_sub(1) })?;
     check_landed(ring, hole, end, first)?;
     let end = hole;
     let end = whole_record(ring, end)?;

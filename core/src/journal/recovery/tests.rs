@@ -210,6 +210,25 @@ fn the_first_hole_is_the_head() {
     }
 }
 
+/// A record goes around the end of the log, and only what is behind that has landed: the record before it is the last.
+#[test]
+fn half_a_record_at_the_start_does_not_count() {
+    for before in 1..5 {
+        let mut log = Writer::new(5, LEN - before - 40);
+        let oldest = log.head;
+        for _ in 0..10 {
+            log.changes(3);
+        }
+        let lost = log.changes(5);
+        assert_eq!((lost, log.head), (LEN - before, 6 - before));
+        for at in lost..LEN {
+            log.bytes[at as usize * BB..(at as usize + 1) * BB].fill(0);
+            put(&mut log.bytes, at as usize * BB, &4_u32.to_be_bytes());
+        }
+        assert_eq!(log.ends(), Some((oldest, lost)), "{before} blocks before the end");
+    }
+}
+
 #[test]
 fn what_lies_ahead_of_the_head_is_cleared() {
     for head in 0..LEN {
