@@ -43,6 +43,7 @@ use recover::Opened;
 pub use crate::recovery::Report;
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -121,6 +122,8 @@ pub struct Volume {
     orphans: Vec<Ino>,
     /// Inodes that outlive their last name.
     held: Held,
+    /// Those of them that were made without a name, and never had one.
+    nameless: BTreeSet<Ino>,
     /// A collapse or an insertion that failed on the way.
     shifting: Option<Shifting>,
     /// Bound on their data in memory, in bytes.
@@ -155,6 +158,7 @@ impl Volume {
             orphans: Vec::new(),
             held: Held::default(),
             shifting: None,
+            nameless: BTreeSet::new(),
             dirty_limit: options.dirty_bytes,
             dir_rotor: 0,
             seed,

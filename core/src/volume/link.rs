@@ -14,11 +14,12 @@ use crate::journal::Transaction;
 use crate::units::Ino;
 
 impl Volume {
-    /// Gives an inode that is not a directory one more name; one without a name must be held.
+    /// Gives an inode that is not a directory one more name. One without a name must be a [`tmpfile`](Volume::tmpfile)
+    /// that never had one: what has lost its last name gets no other, as in Linux.
     ///
     /// # Errors
-    /// [`Mistake::Exists`], [`Mistake::TooManyLinks`], [`Mistake::CrossDevice`] into another project and the like, and
-    /// those of [`Volume::create`]. Nothing has changed then.
+    /// [`Mistake::Exists`], [`Mistake::TooManyLinks`], [`Mistake::CrossDevice`] into another project and the like,
+    /// [`Mistake::NotFound`] for what has lost its last name, and those of [`Volume::create`]. Nothing has changed then.
     pub fn link(&mut self, ino: Ino, dir: Ino, name: &[u8]) -> Result<()> {
         self.check_writable()?;
         let now = self.now;
@@ -39,7 +40,7 @@ impl Volume {
             }
             check_same_project(&parent, &target)?;
             match target.core.nlink.get() {
-                0 if volume.held.contains_key(&ino) => unlinked::remove(&mut tx, ino)?,
+                0 if volume.nameless.contains(&ino) => unlinked::remove(&mut tx, ino)?,
                 0 => return Err(Mistake::NotFound.into()),
                 MAX_LINKS.. => return Err(Mistake::TooManyLinks.into()),
                 _ => {}
@@ -51,6 +52,7 @@ impl Volume {
             check_reserved(&mut tx, &volume.files)?;
             tx.commit()
         })?;
+        self.nameless.remove(&ino);
         self.note_attributes();
         Ok(())
     }

@@ -64,6 +64,7 @@ impl Volume {
         }
         let has_name = inode::read(&mut self.transaction(), ino)?.core.nlink.get() > 0;
         self.held.remove(&ino);
+        self.nameless.remove(&ino);
         if !has_name && self.read_only.is_none() {
             self.settle(ino, Fate::Orphan);
             // It is let go, whatever becomes of the rest: what can't be freed now is left for later.
@@ -104,6 +105,7 @@ impl Volume {
         self.seed = making.seed();
         self.note_attributes();
         self.held.insert(ino, 1);
+        self.nameless.insert(ino);
         Ok(ino)
     }
 

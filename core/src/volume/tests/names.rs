@@ -215,6 +215,25 @@ fn a_file_without_a_name_can_be_given_one() {
     }
 }
 
+/// As in Linux, only what never had a name can be given one.
+#[test]
+fn what_lost_its_last_name_gets_no_other() {
+    for device in volumes() {
+        let mut volume = device.open();
+        let root = volume.root();
+        let temporary = volume.tmpfile(root, &FILE).expect("tmpfile");
+        volume.link(temporary, root, b"temporary").expect("link");
+        let file = volume.create(root, b"file", &FILE).expect("create");
+        volume.hold(file).expect("hold");
+        for (ino, name) in [(temporary, b"temporary".as_slice()), (file, b"file")] {
+            volume.unlink(root, name).expect("unlink");
+            assert_eq!(volume.link(ino, root, b"again").expect_err("refused").code(), "invalid.not-found");
+            volume.release(ino).expect("release");
+        }
+        judge(volume, &device);
+    }
+}
+
 #[test]
 fn paths_are_found_from_below() {
     let [device, without] = volumes();
