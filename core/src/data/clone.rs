@@ -4,9 +4,8 @@
 
 use super::file::Files;
 use super::reflink;
-use super::truncate::{cut_off, release};
+use super::truncate::{cut_off, release, zero_old_tail};
 use super::write::{check_reserved, drop_behind_end};
-use super::writeback::zero_old_tail;
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Mistake, Result};
 use crate::format::extent::Extent;
@@ -95,9 +94,6 @@ fn step(
 
 /// The range with its length filled in; `None` when there is nothing to do.
 fn check(store: &mut Store, geometry: &Geometry, range: CloneRange) -> Result<Option<CloneRange>> {
-    if !geometry.has_reflink() {
-        return Err(Error::unsupported("clone on a volume without reflink"));
-    }
     let mut tx = Transaction::new(store);
     let (source, target) = (core(&mut tx, range.source)?, core(&mut tx, range.target)?);
     for file in [&source, &target] {
@@ -109,6 +105,9 @@ fn check(store: &mut Store, geometry: &Geometry, range: CloneRange) -> Result<Op
         if file.flags().contains(Flags::REALTIME) {
             return Err(Error::unsupported("clone of a realtime file"));
         }
+    }
+    if !geometry.has_reflink() {
+        return Err(Error::unsupported("clone on a volume without reflink"));
     }
     if target.flags().intersects(Flags::IMMUTABLE | Flags::APPEND) {
         return Err(Mistake::NotPermitted("target is immutable or append-only").into());

@@ -5,9 +5,8 @@
 
 use super::file::Files;
 use super::punch::{Part, drop_staging};
-use super::truncate::cut_off;
+use super::truncate::{cut_off, zero_old_tail};
 use super::write::{Below, Pool, Stretch, check_space, drop_behind_end};
-use super::writeback::zero_old_tail;
 use crate::btree::bmap::Fork;
 use crate::error::{Mistake, Result};
 use crate::format::time::Timestamp;

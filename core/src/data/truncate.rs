@@ -3,6 +3,7 @@
 use super::file::{File, Files};
 use super::reflink;
 use super::write::{Tail, drop_behind_end, prepare_tail};
+use super::writeback::writeback;
 use crate::btree::bmap::Fork;
 use crate::error::{Mistake, Result};
 use crate::format::time::Timestamp;
@@ -104,4 +105,17 @@ pub fn release<'a>(store: &mut Store, staging: impl Iterator<Item = &'a super::f
         let (ag, start) = geometry.split(staging.start);
         store.promised_mut().remove(ag, start, staging.len);
     }
+}
+
+/// Zeroes the rest of the block at the old end of a file on its way to disk: it comes into view. A shared one is copied.
+///
+/// # Errors
+/// [`Error::NoSpace`](crate::Error::NoSpace) when there is no room for a copy; those of the device.
+pub(super) fn zero_old_tail(store: &mut Store, files: &mut Files, ino: Ino, size: u64) -> Result<()> {
+    let Some(tail) = prepare_tail(store, files, ino, size)? else { return Ok(()) };
+    tail.check_space(&mut Transaction::new(store), files, ino)?;
+    let geometry = store.geometry().clone();
+    // Nothing that can be seen changes, so the times stay: what follows may still fail.
+    files.change(&geometry, ino, size, |file| tail.apply(file, geometry.blocksize as usize));
+    writeback(store, files, ino, false)
 }

@@ -6,7 +6,6 @@
 use ::alloc::vec::Vec;
 
 use super::file::{File, Files, Staging};
-use super::write::prepare_tail;
 use super::{preallocate, remap};
 use crate::btree::bmap::Fork;
 use crate::error::{Error, Result};
@@ -433,17 +432,4 @@ mod tests {
         assert_eq!(end(&[32, 64, 96, 256]), 288);
         assert_eq!(end(&[32, 64, 96, 128, 160, 352]), 192, "the gap is too long");
     }
-}
-
-/// Zeroes the rest of the block at the old end of a file on its way to disk: it comes into view. A shared one is copied.
-///
-/// # Errors
-/// [`Error::NoSpace`](crate::Error::NoSpace) when there is no room for a copy; those of the device.
-pub(super) fn zero_old_tail(store: &mut Store, files: &mut Files, ino: Ino, size: u64) -> Result<()> {
-    let Some(tail) = prepare_tail(store, files, ino, size)? else { return Ok(()) };
-    tail.check_space(&mut Transaction::new(store), files, ino)?;
-    let geometry = store.geometry().clone();
-    // Nothing that can be seen changes, so the times stay: what follows may still fail.
-    files.change(&geometry, ino, size, |file| tail.apply(file, geometry.blocksize as usize));
-    writeback(store, files, ino, false)
 }

@@ -3,7 +3,7 @@
 //! Source: "On-Disk Inode", inheritance of flags in "Inode Core".
 
 use crate::btree::bmap::inode_locator;
-use crate::format::features::{Incompat, Version};
+use crate::format::features::Incompat;
 use crate::format::header::put;
 use crate::format::inode::{CORE_BYTES, Dinode, FileType, Flags, Flags2, fork_format};
 use crate::format::time::Timestamp;
@@ -28,8 +28,8 @@ pub struct NewInode {
 
 const S_ISGID: u16 = 0o2000;
 
-/// Makes `ino` an empty file of type `file_type` in the directory with core `parent`. On a volume with parent pointers or
-/// other attributes it has an empty attribute fork.
+/// Makes `ino` an empty file of type `file_type` in the directory with core `parent`. Anything but a symlink without
+/// parent pointers has an empty attribute fork.
 ///
 /// # Errors
 /// Those of reading the inode.
@@ -50,10 +50,8 @@ pub fn initialise(
         _ => fork_format::DEV,
     };
     core.aformat = fork_format::EXTENTS;
-    // On volumes that have attributes already, Linux readies new inodes for the labels of security modules and for
-    // inherited access control lists.
-    let is_readied = geometry.version.contains(Version::ATTR) && file_type != FileType::Symlink;
-    let has_attrs = geometry.has_parent_pointers() || is_readied;
+    // Linux readies new inodes for the labels of security modules and for inherited access control lists.
+    let has_attrs = geometry.has_parent_pointers() || file_type != FileType::Symlink;
     core.forkoff = if has_attrs { forkoff::initial(core.format) } else { 0 };
     core.metatype.set(0);
     core.uid.set(new.uid);

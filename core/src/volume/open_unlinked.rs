@@ -109,11 +109,9 @@ impl Volume {
         Ok(ino)
     }
 
-    /// New inodes have attributes from the start on volumes with parent pointers, which the superblock has to say.
+    /// New inodes have attribute forks from the start, which the superblock has to say.
     pub(super) fn note_attributes(&mut self) {
-        if self.geometry().has_parent_pointers() {
-            self.store.note_version(Version::ATTR);
-        }
+        self.store.note_version(Version::ATTR);
     }
 
     /// Follows up, once it is committed, what became of an inode that lost a name.

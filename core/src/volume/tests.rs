@@ -1,5 +1,6 @@
 //! Scenarios on small volumes in memory, each held against the checker afterwards.
 
+mod agree;
 mod allocate;
 mod dirs;
 mod failures;
