@@ -257,7 +257,14 @@ impl Volume {
         self.check_writable()?;
         match writeback_all(&mut self.store, &mut self.files, &inodes, false) {
             Ok(()) => Ok(()),
-            Err(_) => inodes.into_iter().fold(Ok(()), |outcome, ino| outcome.and(self.writeback(ino))),
+            Err(_) => {
+                let mut outcome = Ok(());
+                for ino in inodes {
+                    let own = self.writeback(ino);
+                    outcome = outcome.and(own);
+                }
+                outcome
+            }
         }
     }
 

@@ -261,7 +261,7 @@ fn set_attribute(volume: &mut Volume, step: &Step) -> Result<()> {
         Step::SetFlags { path, flags } => {
             let ino = ino(volume, path)?;
             let before = volume.flags(ino)?;
-            volume.set_flags(ino, before - SETTABLE | *flags)
+            volume.set_flags(ino, (before - SETTABLE) | *flags)
         }
         Step::SetProject { path, id } => {
             let ino = ino(volume, path)?;
