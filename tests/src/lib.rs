@@ -5,7 +5,8 @@
 //! [`extents`] take snapshots of what a volume shows. [`ops`] makes random operations and does them to a [`model`];
 //! [`turmoil`] has the kernel work until it is stopped in the middle. [`session`] does them through xfskit, [`ops::apply_on_mount`] through the kernel. [`golden`] keeps small images for
 //! machines where Linux can't judge; [`mutate`] damages them, [`fuzz`] sees what comes of it, and what ever brought
-//! xfskit down is kept in `crashers/`. [`crash`] pulls the plug.
+//! xfskit down is kept in `crashers/`. [`crash`] pulls the plug. [`twins`] has the kernel and xfskit do the same to two
+//! images that start alike.
 //!
 //! From the environment:
 //!

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::options::OptionSet;
-use crate::referee::{Referee, Verdict, Xfsprogs};
+use crate::referee::{Mount, Referee, Verdict, Xfsprogs};
 use crate::temp::TempDir;
 use compare::Exact;
 use sequence::Sequence;
@@ -99,7 +99,7 @@ impl<'a> Twins<'a> {
         history: &mut Vec<String>,
     ) -> Result<Exact, (Option<usize>, String)> {
         let mut sequence = Sequence::new(self.set, seed);
-        let mount = self.referee.mount_without_speculation(theirs);
+        let mount = self.mount(theirs);
         let mut session = ours::open(ours).map_err(|error| (None, format!("open: {error}")))?;
         for number in 0..steps {
             let step = sequence.next_step();
@@ -115,13 +115,16 @@ impl<'a> Twins<'a> {
         }
         mount.unmount();
         session.close().map_err(|error| (None, format!("close: {error}")))?;
-        let is_exact = !sequence.is_hinted() && !self.speculates();
-        Ok(if is_exact { Exact::Blocks } else { Exact::Data })
+        Ok(if sequence.is_hinted() { Exact::Data } else { Exact::Blocks })
     }
 
-    /// Whether the kernel allocates behind the end of files whatever it is told: a page at least, or a stripe unit.
-    fn speculates(&self) -> bool {
-        self.set.block_bytes < 4096 || self.set.args.iter().any(|option| option.starts_with("su="))
+    /// Mounts an image so that the kernel allocates nothing behind what is written: by an option that allows for a page
+    /// at least, or because files are short.
+    fn mount(&self, image: &Path) -> Mount {
+        match sequence::short_file_bytes(self.set) {
+            Some(_) => self.referee.mount(image),
+            None => self.referee.mount_without_speculation(image),
+        }
     }
 
     fn look(&self, images: &[PathBuf; 2], exact: Exact, start: SystemTime, look: Look) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! Everything a contributor runs: `cargo xtask demo`, `test`, `dist`, `bench`, `crash`, `tidy`, `setup`.
+//! Everything a contributor runs: `cargo xtask demo`, `test`, `dist`, `bench`, `crash`, `twins`, `tidy`, `setup`.
 
 mod bench;
 mod checks;
@@ -11,6 +11,7 @@ mod run;
 mod setup;
 mod tidy;
 mod tour;
+mod twins;
 mod workspace;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ usage: cargo xtask COMMAND
   dist            leave dist/xfskit (this host) and dist/xfskit.wasm (wasip1)
   bench [ARGS]    time xfskit beside the kernel's XFS (root and a quiet machine); `bench --help` says more
   crash [ARGS]    pull the plug on volumes at work, for as long as `--minutes M` says, from `--seed N` on
+  twins [ARGS]    have the kernel and xfskit do the same: `--options NAME --seed N --steps N --count K`
   tidy            floors, sizes, stray files, forbidden words, manifests
   setup           only the set-up of what demo, test and bench need";
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Some("dist") => setup::targets_only(&mut report).and_then(|()| dist::run(&mut report)),
         Some("bench") => bench::run(&mut report, rest),
         Some("crash") => crash::run(&mut report, rest),
+        Some("twins") => twins::run(&mut report, rest),
         Some("tidy") => tidy::run(&mut report),
         Some("setup") => setup::run(&mut report, setup::For::Tests),
         Some("help" | "--help" | "-h") => {

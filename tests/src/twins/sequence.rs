@@ -1,9 +1,13 @@
 //! Operations made from a seed, on what those before them left.
 
+mod attributes;
+mod data;
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::io::Errno;
-use xfskit::volume::{Acl, AclEntry, AclKind, Allocate, Namespace, SetMode, Tag, XFlags};
+use xfskit::volume::{Acl, AclKind, Allocate, Namespace, SetMode, XFlags};
 
 use crate::ops::{Bytes, How};
 use crate::options::OptionSet;
@@ -183,6 +187,18 @@ struct Named {
     number: u64,
 }
 
+/// The size up to which the kernel allocates nothing behind the end of a file; `None` where an option keeps it from that.
+///
+/// The option allows for a page at least, which are several blocks here, or for a whole stripe.
+pub fn short_file_bytes(set: &OptionSet) -> Option<u64> {
+    let has_stripes = set.args.iter().any(|option| option.starts_with("su="));
+    match set.block_bytes {
+        _ if has_stripes => Some(64 << 10),
+        0..4096 => Some(64 << 10),
+        _ => None,
+    }
+}
+
 /// Makes the steps of a sequence.
 #[derive(Debug)]
 pub struct Sequence {
@@ -195,6 +211,10 @@ pub struct Sequence {
     serial: u64,
     /// What there is, by path; the root too, as the empty path.
     names: BTreeMap<Vec<u8>, Named>,
+    /// The most bytes that files may have.
+    most: u64,
+    /// The most that they may have now, by the number of their inode.
+    sizes: BTreeMap<u64, u64>,
     /// Names of attributes, by the number of their inode.
     attributes: BTreeMap<u64, BTreeSet<(Namespace, Vec<u8>)>>,
     /// What may have flags that forbid changes.
@@ -218,6 +238,8 @@ impl Sequence {
             hinted,
             serial: 0,
             names,
+            most: short_file_bytes(set).unwrap_or(u64::MAX),
+            sizes: BTreeMap::new(),
             attributes: BTreeMap::new(),
             fixed: Vec::new(),
             crowds: Vec::new(),
@@ -245,6 +267,7 @@ impl Sequence {
         if !is_done {
             return;
         }
+        let grown = self.grown(step).map(|(path, size)| (path.to_vec(), size));
         match step {
             Step::Create { path, .. } | Step::Tmpfile { path, .. } => self.enter(path, Kind::File),
             Step::Mkdir { path, .. } => self.enter(path, Kind::Directory),
@@ -275,6 +298,12 @@ impl Sequence {
                 }
             }
             _ => {}
+        }
+        if let Some((path, size)) = grown
+            && let Some(named) = self.names.get(&path)
+        {
+            let size = if matches!(step, Step::Truncate { size: 0, .. }) { 0 } else { size };
+            self.sizes.insert(named.number, size);
         }
     }
 
@@ -328,7 +357,7 @@ impl Sequence {
     fn file(&mut self) -> Bytes {
         match self.rng.below(60) {
             0 => self.of_kind(Kind::Directory),
-            1 => self.fresh(),
+            1 => Bytes(MISSING.to_vec()),
             _ => self.of_kind(Kind::File),
         }
     }
@@ -371,287 +400,4 @@ impl Sequence {
     fn mode(&mut self) -> u16 {
         self.rng.below(0o1000) as u16
     }
-
-    fn name_step(&mut self) -> Step {
-        let is_crowded = self.names.len() > MAX_NAMES;
-        match self.rng.below(100) {
-            0..14 if !is_crowded => Step::Create { path: self.fresh(), mode: self.mode() },
-            14..22 if !is_crowded => Step::Mkdir { path: self.fresh(), mode: self.mode() },
-            22..28 if !is_crowded => {
-                let (path, len) = (self.fresh(), *self.rng.pick(&TARGET_BYTES));
-                let mut target: Vec<u8> = (0..len).map(|_| b"abc/.\xe9"[self.rng.index(6)]).collect();
-                // What no name starts with: a link that is followed leads nowhere, and not out of the mount.
-                target.iter_mut().take(1).for_each(|first| *first = b'q');
-                Step::Symlink { path, target: Bytes(target) }
-            }
-            28..33 if !is_crowded => self.mknod(),
-            33..36 if !is_crowded => {
-                let (dir, path, mode) = (self.of_kind(Kind::Directory), self.fresh(), self.mode());
-                self.serial += 1;
-                Step::Tmpfile { dir, path, mode, seed: self.serial, len: self.rng.index(9000) }
-            }
-            36..44 if !is_crowded => Step::Link { path: self.any(), new: self.fresh() },
-            44..46 => self.crowd(),
-            46..48 => self.thin(),
-            48..60 => Step::Unlink { path: self.named() },
-            60..66 => {
-                let path = if self.rng.chance(90) { self.of_kind(Kind::Directory) } else { self.named() };
-                if path.is_empty() { Step::Sync } else { Step::Rmdir { path } }
-            }
-            _ => self.rename(),
-        }
-    }
-
-    fn mknod(&mut self) -> Step {
-        let kinds = [Kind::Fifo, Kind::Socket, Kind::CharDevice, Kind::BlockDevice];
-        let kind = *self.rng.pick(&kinds);
-        let is_device = matches!(kind, Kind::CharDevice | Kind::BlockDevice);
-        let rdev = (self.rng.below(512) as u32, self.rng.below(70_000) as u32);
-        let rdev = if is_device { rdev } else { (0, 0) };
-        Step::Mknod { path: self.fresh(), kind, mode: self.mode(), rdev }
-    }
-
-    fn crowd(&mut self) -> Step {
-        self.serial += 1;
-        let dir = self.of_kind(Kind::Directory);
-        let base = [&dir[..], format!("/crowd {} ", self.serial).as_bytes()].concat();
-        let count = self.rng.range(5, 80) as u32;
-        Step::Crowd {
-            path: self.of_kind(Kind::File),
-            base: Bytes(base),
-            first: self.rng.below(1000) as u32,
-            count,
-        }
-    }
-
-    fn thin(&mut self) -> Step {
-        if self.crowds.is_empty() {
-            return Step::Sync;
-        }
-        let index = self.rng.index(self.crowds.len());
-        let (base, first, count) = self.crowds.remove(index);
-        Step::Thin { base: Bytes(base), first, count }
-    }
-
-    fn rename(&mut self) -> Step {
-        let path = self.named();
-        let new = if self.rng.chance(45) { self.named() } else { self.fresh() };
-        let new = if &new[..] == MISSING { self.fresh() } else { new };
-        let how = match self.rng.below(10) {
-            0..2 => How::Exchange,
-            2..4 => How::NoReplace,
-            4..6 => How::Whiteout,
-            _ => How::Replace,
-        };
-        Step::Rename { path, new, how }
-    }
-
-    fn attribute_step(&mut self) -> Step {
-        match self.rng.below(100) {
-            0..12 => {
-                let kind = if self.rng.chance(50) { Kind::File } else { Kind::Directory };
-                let special = if self.rng.chance(20) { 0o10000 } else { 0o1000 };
-                Step::Chmod { path: self.of_kind(kind), mode: self.rng.below(special) as u16 }
-            }
-            12..20 => {
-                let (uid, gid) = (self.rng.below(100_000) as u32, self.rng.below(100_000) as u32);
-                Step::Chown { path: self.any(), uid, gid }
-            }
-            20..28 => {
-                let (atime, mtime) = (self.time(), self.time());
-                Step::Utimes { path: self.any(), atime, mtime }
-            }
-            28..58 => self.set_xattr(),
-            58..66 => {
-                let (namespace, name) = self.xattr_name();
-                Step::RemoveXattr { path: self.any(), namespace, name }
-            }
-            66..78 => self.set_acl(),
-            78..92 => self.set_flags(),
-            92..95 => self.set_project(),
-            95..98 if self.hinted => {
-                let kind = if self.rng.chance(60) { Kind::File } else { Kind::Directory };
-                Step::SetExtsize { path: self.of_kind(kind), bytes: self.hint() }
-            }
-            _ => {
-                let kind = if self.rng.chance(60) { Kind::File } else { Kind::Directory };
-                Step::SetCowextsize { path: self.of_kind(kind), bytes: self.hint() }
-            }
-        }
-    }
-
-    fn hint(&mut self) -> u64 {
-        match self.rng.below(8) {
-            0..2 => 0,
-            2 => 512,
-            _ => self.rng.range(1, 9) * self.block,
-        }
-    }
-
-    /// A time long past.
-    fn time(&mut self) -> Time {
-        let from = if self.bigtime { 1 << 31 } else { 0 };
-        (self.rng.below(1_700_000_000 + from) as i64 - from as i64, self.rng.below(1_000_000_000) as u32)
-    }
-
-    fn xattr_name(&mut self) -> (Namespace, Bytes) {
-        let namespace =
-            *self.rng.pick(&[Namespace::User, Namespace::User, Namespace::Trusted, Namespace::Security]);
-        let number = self.rng.below(30);
-        // Never one name in several namespaces: xfs_repair takes what the kernel may make of that for damage.
-        let letter = namespace.prefix()[0] as char;
-        let tail = if number.is_multiple_of(10) { "y".repeat(200) } else { String::new() };
-        (namespace, Bytes(format!("{number}{letter}{tail}").into_bytes()))
-    }
-
-    fn set_xattr(&mut self) -> Step {
-        let (namespace, name) = self.xattr_name();
-        self.serial += 1;
-        let block = self.block as usize;
-        let len = match self.rng.below(40) {
-            0 => 0,
-            1 => 65536,
-            2 => 65537,
-            3..6 => (block - 100 + self.rng.index(200)).min(65536),
-            6..12 => self.rng.index(3 * block).min(65536),
-            12..20 => self.rng.index(1000),
-            _ => self.rng.index(90),
-        };
-        let mut mode = *self.rng.pick(&[SetMode::Either, SetMode::Either, SetMode::Create, SetMode::Replace]);
-        let path = self.any();
-        if mode == SetMode::Replace && self.attributes(&path).is_none_or(BTreeSet::is_empty) {
-            // Linux would make the fork for it, and then find that there is nothing to replace.
-            mode = SetMode::Either;
-        }
-        Step::SetXattr { path, namespace, name, seed: self.serial, len, mode }
-    }
-
-    fn set_acl(&mut self) -> Step {
-        let kind = if self.rng.chance(60) { AclKind::Access } else { AclKind::Default };
-        let holder = match self.rng.below(20) {
-            0 => self.any(),
-            1..12 => self.of_kind(Kind::Directory),
-            _ => self.of_kind(Kind::File),
-        };
-        let list = self.rng.chance(75).then(|| random_acl(&mut self.rng));
-        Step::SetAcl { path: holder, kind, list }
-    }
-
-    fn set_flags(&mut self) -> Step {
-        if !self.fixed.is_empty() && self.rng.chance(60) {
-            let path = self.rng.pick(&self.fixed).clone();
-            // What has the name now may be another, of any kind.
-            let kind = self.names.get(&path).map(|named| named.kind);
-            if matches!(kind, Some(Kind::File | Kind::Directory)) {
-                return Step::SetFlags { path: Bytes(path), flags: XFlags::empty() };
-            }
-        }
-        let is_dir = self.rng.chance(30);
-        let path = self.of_kind(if is_dir { Kind::Directory } else { Kind::File });
-        let mut flags = XFlags::empty();
-        for (flag, percent) in [
-            (XFlags::IMMUTABLE, 10),
-            (XFlags::APPEND, 15),
-            (XFlags::SYNC, 10),
-            (XFlags::NOATIME, 30),
-            (XFlags::NODUMP, 30),
-        ] {
-            flags.set(flag, self.rng.chance(percent));
-        }
-        flags.set(XFlags::PROJINHERIT, is_dir && self.rng.chance(15));
-        if path.is_empty() {
-            flags -= XFlags::IMMUTABLE | XFlags::APPEND;
-        }
-        Step::SetFlags { path, flags }
-    }
-
-    fn set_project(&mut self) -> Step {
-        let kind = if self.rng.chance(60) { Kind::File } else { Kind::Directory };
-        let id = if self.rng.chance(50) { self.rng.below(4) as u32 } else { self.rng.bits() as u32 >> 1 };
-        Step::SetProject { path: self.of_kind(kind), id }
-    }
-
-    /// A place in a file, often at the border of a block.
-    fn offset(&mut self) -> u64 {
-        let offset = self.rng.below(40 * self.block);
-        match self.rng.below(4) {
-            0 => offset,
-            1 => (offset / self.block * self.block).saturating_sub(1),
-            _ => offset / self.block * self.block,
-        }
-    }
-
-    fn len(&mut self) -> u64 {
-        match self.rng.below(10) {
-            0 => 1,
-            1..4 => self.rng.range(1, self.block),
-            4..8 => self.rng.range(1, 8) * self.block,
-            _ => self.rng.range(1, 16 * self.block),
-        }
-    }
-
-    fn data_step(&mut self) -> Step {
-        let path = self.file();
-        self.serial += 1;
-        let seed = self.serial;
-        match self.rng.below(100) {
-            0..34 => Step::Write { path, seed, offset: self.offset(), len: self.len() as usize },
-            34..44 => Step::Append { path, seed, len: self.len() as usize },
-            44..56 => Step::Truncate { path, size: if self.rng.chance(15) { 0 } else { self.offset() } },
-            56..78 => self.allocate(path),
-            // Without blocks to share these fail, which need not be seen often.
-            78..88 if self.reflink || self.rng.chance(20) => {
-                Step::CloneFile { source: self.file(), target: path }
-            }
-            88..100 if self.reflink || self.rng.chance(20) => self.clone_range(path),
-            _ => Step::Write { path, seed, offset: self.offset(), len: self.len() as usize },
-        }
-    }
-
-    fn allocate(&mut self, path: Bytes) -> Step {
-        let keep_size = self.rng.chance(50);
-        let what = match self.rng.below(12) {
-            0..3 => Allocate::Blocks { keep_size },
-            3..6 => Allocate::Punch,
-            6..8 => Allocate::Zero { keep_size },
-            8 => Allocate::Collapse,
-            9 => Allocate::Insert,
-            _ => Allocate::Unshare { keep_size },
-        };
-        let (mut offset, mut len) = (self.offset(), self.len());
-        if matches!(what, Allocate::Collapse | Allocate::Insert) && self.rng.chance(90) {
-            (offset, len) = (offset / self.block * self.block, len.next_multiple_of(self.block));
-        }
-        Step::Allocate { path, what, offset, len }
-    }
-
-    fn clone_range(&mut self, target: Bytes) -> Step {
-        let source = self.file();
-        let place = |rng: &mut Rng, block: u64| {
-            let offset = rng.below(40) * block;
-            if rng.chance(3) { offset + 512 } else { offset }
-        };
-        let (from, to) = (place(&mut self.rng, self.block), place(&mut self.rng, self.block));
-        let len = match self.rng.below(10) {
-            0 => self.rng.below(10 * self.block),
-            1..4 => 0,
-            _ => self.rng.range(1, 10) * self.block,
-        };
-        Step::CloneRange { source, from, target, to, len }
-    }
-}
-
-fn random_acl(rng: &mut Rng) -> Acl {
-    let mut entries = Vec::new();
-    let mut push = |tag, rng: &mut Rng| entries.push(AclEntry { tag, perm: rng.below(8) as u8 });
-    let (users, groups) = if rng.chance(20) { (0, 0) } else { (rng.below(4), rng.below(4)) };
-    push(Tag::UserObj, rng);
-    (0..users).for_each(|id| push(Tag::User(id as u32 * 7), rng));
-    push(Tag::GroupObj, rng);
-    (0..groups).for_each(|id| push(Tag::Group(id as u32 + 3_000_000_000), rng));
-    if users + groups > 0 || rng.chance(30) {
-        push(Tag::Mask, rng);
-    }
-    push(Tag::Other, rng);
-    Acl::new(entries).expect("valid")
 }
