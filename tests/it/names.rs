@@ -141,6 +141,12 @@ fn names_in_a_very_large_directory() {
     random_names("default_new", 1500);
 }
 
+/// The crowded directory begins with a tree of leaves, of which one is left, and then none.
+#[test]
+fn names_in_a_directory_that_becomes_small() {
+    random_names("blocks_1k_new", 130);
+}
+
 #[test]
 fn names_in_a_very_large_directory_on_small_blocks() {
     random_names("blocks_1k_new", 1500);

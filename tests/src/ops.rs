@@ -191,6 +191,8 @@ pub struct Limits {
     pub block_bytes: u64,
     /// Most names of one directory.
     pub names: usize,
+    /// Most bytes of a name besides its number.
+    pub name_bytes: u64,
     /// Largest file in bytes.
     pub file_bytes: u64,
     /// Most files.
@@ -201,12 +203,18 @@ pub struct Limits {
     pub bigtime: bool,
 }
 
+/// Bytes that most names have at most, besides their numbers.
+pub const NAME_BYTES: u64 = 14;
+
 impl Limits {
-    /// Limits for the volumes of an option set: directories stay in the forms that can be written.
+    /// Limits for the volumes of an option set. Where blocks of directories are small, names are long, so that few of them
+    /// make a directory leave its inode, and then its block.
     pub fn of(set: &OptionSet) -> Self {
         let (block_bytes, reflink, bigtime) = (set.block_bytes, set.reflink, set.bigtime);
         let file_bytes = (300 * block_bytes).min(4 << 20);
-        Self { block_bytes, names: 40, file_bytes, files: 60, reflink, bigtime }
+        let has_small_dirs = block_bytes == 1024 && !set.args.contains(&"size=64k");
+        let name_bytes = if has_small_dirs { 100 } else { NAME_BYTES };
+        Self { block_bytes, names: 40, name_bytes, file_bytes, files: 60, reflink, bigtime }
     }
 }
 
@@ -278,7 +286,7 @@ impl Generator {
     fn name(&mut self) -> Bytes {
         self.serial += 1;
         let mut name = format!("{}", self.serial).into_bytes();
-        let len = self.rng.below(14);
+        let len = self.rng.below(self.limits.name_bytes);
         name.extend((0..len).map(|_| b"abcxyz._-\xe9\n "[self.rng.index(12)]));
         Bytes(name)
     }

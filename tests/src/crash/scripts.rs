@@ -12,7 +12,7 @@ pub(super) use names::{links, moves, renames, tree_of_files};
 pub(super) use space::{busy, full, nearly_full, reuse};
 
 use super::driver::{Driver, Stopped};
-use crate::ops::{Bytes, Generator, Limits, Op};
+use crate::ops::{Bytes, Generator, Limits, NAME_BYTES, Op};
 use crate::rng::Rng;
 
 /// What a script looks like.
@@ -259,7 +259,15 @@ pub(super) fn large_work(driver: &mut Driver, rng: &mut Rng) -> Done {
 pub(super) fn random(driver: &mut Driver, rng: &mut Rng) -> Done {
     let block_bytes = driver.model.block_bytes();
     let reflink = driver.volume().is_some_and(|volume| volume.geometry().has_reflink());
-    let limits = Limits { block_bytes, names: 30, file_bytes: 120_000, files: 14, reflink, bigtime: true };
+    let limits = Limits {
+        block_bytes,
+        names: 30,
+        name_bytes: NAME_BYTES,
+        file_bytes: 120_000,
+        files: 14,
+        reflink,
+        bigtime: true,
+    };
     mkdir(driver, "/random")?;
     let mut generator = Generator::new(limits, Rng::new(rng.bits()));
     for _ in 0..70 {

@@ -2,7 +2,7 @@
 
 use super::{Done, below, bytes, create, few_files, fsync, maybe_fsync, mkdir, split, unlink};
 use crate::crash::driver::Driver;
-use crate::ops::{Bytes, Generator, How, Limits, Op};
+use crate::ops::{Bytes, Generator, How, Limits, NAME_BYTES, Op};
 use crate::rng::Rng;
 
 pub(super) fn rename(driver: &mut Driver, from: &str, to: &str, how: How) -> Done {
@@ -92,7 +92,15 @@ pub(in crate::crash) fn links(driver: &mut Driver, rng: &mut Rng) -> Done {
 pub(in crate::crash) fn moves(driver: &mut Driver, rng: &mut Rng) -> Done {
     let block_bytes = driver.model.block_bytes();
     let reflink = driver.volume().is_some_and(|volume| volume.geometry().has_reflink());
-    let limits = Limits { block_bytes, names: 12, file_bytes: 60_000, files: 10, reflink, bigtime: true };
+    let limits = Limits {
+        block_bytes,
+        names: 12,
+        name_bytes: NAME_BYTES,
+        file_bytes: 60_000,
+        files: 10,
+        reflink,
+        bigtime: true,
+    };
     mkdir(driver, "/moves")?;
     let mut generator = Generator::new(limits, Rng::new(rng.bits())).moving_names();
     for _ in 0..70 {
