@@ -126,7 +126,15 @@ impl Dir {
         found.ok_or_else(|| self.damaged(kinds[0], at, Problem::Rule("block of a directory lies in a hole")))
     }
 
-    /// The block at file block `at`, which must be there, in one piece.
+    /// The block at file block `at`, which must be there, in one piece; one that lies in pieces moves.
+    ///
+    /// Where no free extent is as long as a block of the directory, nothing in such a block can change, and so not even a
+    /// name can be removed from it. There is no way around that: logged in pieces, Linux could not recover it; changed
+    /// in place, it could tear; and the pieces that it gives up are not free before that is durable. Free space in one
+    /// piece, of a file that is removed elsewhere, is what helps.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`] then: the transaction is to be dropped, and nothing has changed.
     pub(super) fn writable(
         &mut self,
         tx: &mut Transaction<'_>,
