@@ -48,37 +48,44 @@ pub(super) enum Side {
 }
 
 impl Shape {
+    #[inline]
     fn head_at(&self, index: usize) -> usize {
         self.first_at + index * self.head_bytes
     }
 
+    #[inline]
     fn ptr_at(&self, index: usize) -> usize {
         self.ptrs_at + index * self.ptr_bytes
     }
 
+    #[inline]
     pub(super) fn rec<T: Tree>(&self, tree: &T, bytes: &[u8], index: usize) -> T::Rec {
         let at = self.head_at(index);
         tree.decode(&bytes[at..at + T::REC_BYTES])
     }
 
     /// Lowest key of entry `index`.
+    #[inline]
     pub(super) fn key<T: Tree>(&self, tree: &T, bytes: &[u8], index: usize) -> T::Key {
         let at = self.head_at(index);
         if self.level == 0 { T::key(&self.rec(tree, bytes, index)) } else { T::decode_key(&bytes[at..]) }
     }
 
     /// Highest key of entry `index`.
+    #[inline]
     pub(super) fn high<T: Tree>(&self, tree: &T, bytes: &[u8], index: usize) -> T::Key {
         let at = self.head_at(index) + T::KEY_BYTES;
         if self.level == 0 { T::high_key(&self.rec(tree, bytes, index)) } else { T::decode_key(&bytes[at..]) }
     }
 
+    #[inline]
     pub(super) fn ptr(&self, bytes: &[u8], index: usize) -> u64 {
         let at = self.ptr_at(index);
         if self.ptr_bytes == 8 { be_u64(bytes, at) } else { be_u32(bytes, at).into() }
     }
 
     /// Number of entries whose lowest key is at most `key`.
+    #[inline]
     pub(super) fn count_le<T: Tree>(&self, tree: &T, bytes: &[u8], key: &T::Key) -> usize {
         let (mut low, mut high) = (0, self.numrecs);
         while low < high {
@@ -168,6 +175,7 @@ fn block_shape<L: Layout + ?Sized>(
     Ok(shape)
 }
 
+#[inline]
 fn with_entries(sizes: Sizes, locator: Locator, level: usize, numrecs: usize) -> Shape {
     let maxrecs = sizes.max(locator.len_bytes as usize, level);
     Shape {

@@ -34,11 +34,13 @@ impl FreeRec {
 
     /// Reads the record at the start of `b`.
     #[must_use]
+    #[inline]
     pub fn decode(b: &[u8]) -> Self {
         Self { start: AgBlock(be_u32(b, 0)), len: be_u32(b, 4) }
     }
 
     /// Writes the record to the start of `b`.
+    #[inline]
     pub fn encode(&self, b: &mut [u8]) {
         put(b, 0, &self.start.0.to_be_bytes());
         put(b, 4, &self.len.to_be_bytes());
@@ -71,6 +73,7 @@ impl InodeRec {
 
     /// Reads the record at the start of `b`. `sparse`: the volume has SPINODES.
     #[must_use]
+    #[inline]
     pub fn decode(b: &[u8], sparse: bool) -> Self {
         let startino = AgIno(be_u32(b, 0));
         let word = be_u32(b, 4);
@@ -86,6 +89,7 @@ impl InodeRec {
     }
 
     /// Writes the record to the start of `b`.
+    #[inline]
     pub fn encode(&self, b: &mut [u8], sparse: bool) {
         put(b, 0, &self.startino.0.to_be_bytes());
         if sparse {
@@ -131,6 +135,7 @@ impl RefcountRec {
 
     /// Reads the record at the start of `b`.
     #[must_use]
+    #[inline]
     pub fn decode(b: &[u8]) -> Self {
         let start = be_u32(b, 0);
         Self {
@@ -142,6 +147,7 @@ impl RefcountRec {
     }
 
     /// Writes the record to the start of `b`.
+    #[inline]
     pub fn encode(&self, b: &mut [u8]) {
         put(b, 0, &self.raw_start().to_be_bytes());
         put(b, 4, &self.len.to_be_bytes());
@@ -215,6 +221,7 @@ impl RmapRec {
 
     /// Reads the record at the start of `b`.
     #[must_use]
+    #[inline]
     pub fn decode(b: &[u8]) -> Self {
         Self {
             start: AgBlock(be_u32(b, 0)),
@@ -225,6 +232,7 @@ impl RmapRec {
     }
 
     /// Writes the record to the start of `b`.
+    #[inline]
     pub fn encode(&self, b: &mut [u8]) {
         put(b, 0, &self.start.0.to_be_bytes());
         put(b, 4, &self.len.to_be_bytes());
@@ -270,6 +278,7 @@ impl RmapKey {
 
     /// Reads the key at the start of `b`.
     #[must_use]
+    #[inline]
     pub fn decode(b: &[u8]) -> Self {
         // Kernels before 6.4 left the unwritten flag in keys, so it is masked here and not trusted.
         let offset = be_u64(b, 12) & !RmapRec::UNWRITTEN;
@@ -277,6 +286,7 @@ impl RmapKey {
     }
 
     /// Writes the key to the start of `b`.
+    #[inline]
     pub fn encode(&self, b: &mut [u8]) {
         put(b, 0, &self.start.0.to_be_bytes());
         put(b, 4, &self.owner.0.to_be_bytes());
@@ -285,12 +295,14 @@ impl RmapKey {
 
     /// Low key of a record.
     #[must_use]
+    #[inline]
     pub fn low(rec: &RmapRec) -> Self {
         Self { start: rec.start, owner: rec.owner, offset: rec.offset & !RmapRec::UNWRITTEN }
     }
 
     /// High key of a record: that of its last block.
     #[must_use]
+    #[inline]
     pub fn high(rec: &RmapRec) -> Self {
         let last = rec.len.saturating_sub(1);
         let mut key = Self::low(rec);

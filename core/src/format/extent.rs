@@ -24,6 +24,7 @@ impl Extent {
 
     /// Reads the record at the start of `b`.
     #[must_use]
+    #[inline]
     pub fn decode(b: &[u8]) -> Self {
         let (l0, l1) = (be_u64(b, 0), be_u64(b, 8));
         Self {
@@ -35,6 +36,7 @@ impl Extent {
     }
 
     /// Writes the record to the start of `b`.
+    #[inline]
     pub fn encode(&self, b: &mut [u8]) {
         let l0 = (u64::from(self.unwritten) << 63) | (self.file_block.0 << 9) | (self.start.0 >> 43);
         let l1 = (self.start.0 << 21) | u64::from(self.len);

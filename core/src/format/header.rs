@@ -277,6 +277,7 @@ impl Magic {
 
 /// Big-endian u16 at `at`; 0 past the end.
 #[must_use]
+#[inline]
 pub fn be_u16(bytes: &[u8], at: usize) -> u16 {
     match bytes.get(at..at + 2) {
         Some(&[a, b]) => u16::from_be_bytes([a, b]),
@@ -286,6 +287,7 @@ pub fn be_u16(bytes: &[u8], at: usize) -> u16 {
 
 /// Big-endian u32 at `at`; 0 past the end.
 #[must_use]
+#[inline]
 pub fn be_u32(bytes: &[u8], at: usize) -> u32 {
     match bytes.get(at..at + 4) {
         Some(&[a, b, c, d]) => u32::from_be_bytes([a, b, c, d]),
@@ -295,6 +297,7 @@ pub fn be_u32(bytes: &[u8], at: usize) -> u32 {
 
 /// Big-endian u64 at `at`; 0 past the end.
 #[must_use]
+#[inline]
 pub fn be_u64(bytes: &[u8], at: usize) -> u64 {
     (u64::from(be_u32(bytes, at)) << 32) | u64::from(be_u32(bytes, at + 4))
 }
@@ -303,6 +306,7 @@ pub fn be_u64(bytes: &[u8], at: usize) -> u64 {
 ///
 /// # Panics
 /// When it does not fit, which is a mistake of the caller.
+#[inline]
 pub fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     bytes[at..at + value.len()].copy_from_slice(value);
 }

@@ -156,6 +156,7 @@ impl<'s> Transaction<'s> {
     ///
     /// # Errors
     /// Those of the device, and [`Error::Corrupt`](crate::Error::Corrupt) when the block is not what it must be.
+    #[inline]
     pub fn read(&mut self, at: &Locator) -> Result<&[u8]> {
         Ok(&self.block(at)?.bytes)
     }
@@ -339,6 +340,7 @@ fn pieces_of(at: &Locator) -> Vec<Piece> {
     }
 }
 
+#[inline]
 fn mark(dirty: &mut [u64], range: Range<usize>) {
     if range.is_empty() {
         return;
