@@ -102,7 +102,11 @@ fn serve(
     let served = session.run();
     handle.close();
     let _ = watch.join();
-    served
+    match served {
+        // So Linux ends a connection in which a last forget was on its way while it was unmounted.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => Ok(()),
+        served => served,
+    }
 }
 
 /// Unmounts, unless somebody uses it.
