@@ -77,6 +77,10 @@ pub fn cuts_by_intent(image: &Path, geometry: &Geometry) -> BTreeMap<u16, Vec<us
         device.write_at(start + from as u64, &vec![0; end - from]).expect("in memory");
         end = from;
         let Ok(plan) = plan(&mut device, geometry) else { continue };
+        // Before the first checkpoint the log is clean still.
+        if plan.counts().checkpoints == 0 {
+            continue;
+        }
         if checkpoints.replace(plan.counts().checkpoints) == Some(plan.counts().checkpoints) {
             continue;
         }
