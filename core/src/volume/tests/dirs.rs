@@ -283,7 +283,7 @@ fn blocks_in_pieces_are_made_whole_before_they_change() {
         let root = volume.root();
         let dir = volume.mkdir(root, b"dir", &DIR).expect("mkdir");
         let file = volume.create(root, b"file", &FILE).expect("create");
-        let name = |n: usize| format!("{:x} a name {n}", n * 0x9e37_79b1).into_bytes();
+        let name = |n: usize| format!("{:x} a name {n}", n as u64 * 0x9e37_79b1).into_bytes();
         many_links(&mut volume, dir, file, (0..count).map(name), edit::add, 1);
         let expected = if count < 1000 { Form::Leaf } else { Form::Node };
         assert_eq!(form(&mut volume, dir), expected);
