@@ -8,6 +8,7 @@ mod create;
 mod flags;
 mod link;
 pub mod log;
+mod map;
 mod names;
 mod open;
 mod open_unlinked;

@@ -74,7 +74,10 @@ impl Volume {
     }
 
     /// Gives up every hold.
-    pub(super) fn release_all(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Those of [`Volume::release`]; the rest is held still.
+    pub fn release_all(&mut self) -> Result<()> {
         while let Some((&ino, count)) = self.held.iter_mut().next() {
             *count = 1;
             self.release(ino)?;
