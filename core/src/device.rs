@@ -1,5 +1,6 @@
 //! What a volume lives on.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::any::Any;
 
@@ -81,6 +82,6 @@ pub fn check_range(offset: u64, len_bytes: usize, device_bytes: u64) -> Result<(
     let len_bytes = len_bytes as u64;
     match offset.checked_add(len_bytes) {
         Some(end) if end <= device_bytes => Ok(()),
-        _ => Err(DeviceError::OutOfRange { offset, len_bytes, device_bytes }),
+        _ => Err(DeviceError::OutOfRange { range: Box::new(offset..offset.saturating_add(len_bytes)) }),
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong, and where.
 
-use alloc::string::String;
+use alloc::boxed::Box;
 use core::fmt;
 use core::ops::Range;
 
@@ -10,6 +10,8 @@ use crate::units::{AgBlock, AgNumber, Daddr, FileBlock, Ino};
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// An operation that failed. The volume is then what it was before the operation.
+///
+/// Results are handed on everywhere, so what an error has to say is boxed: the value itself stays small.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,12 +20,12 @@ pub enum Error {
     Device(#[from] DeviceError),
     /// Stored bytes break the format.
     #[error("corrupt {0}")]
-    Corrupt(alloc::boxed::Box<Corruption>),
+    Corrupt(Box<Corruption>),
     /// The volume uses something that this version cannot read, or cannot write.
     #[error("unsupported: {feature}")]
     Unsupported {
         /// What it is, by its name in the field.
-        feature: String,
+        feature: Box<str>,
     },
     /// No space left for what was asked.
     #[error("no space left on volume")]
@@ -32,13 +34,13 @@ pub enum Error {
     #[error("volume is read-only: {reason}")]
     ReadOnly {
         /// Why changes are refused.
-        reason: String,
+        reason: Box<str>,
     },
     /// An earlier failure while writing left the volume unable to take changes.
     #[error("volume refuses changes after an earlier failure: {reason}")]
     Shutdown {
         /// The failure that caused it.
-        reason: String,
+        reason: Box<str>,
     },
     /// The caller asked for something that cannot be done.
     #[error("{0}")]
@@ -53,17 +55,13 @@ pub enum DeviceError {
     #[error("bytes {}..{} are not resident", range.start, range.end)]
     NotResident {
         /// Byte range of the device that is needed.
-        range: Range<u64>,
+        range: Box<Range<u64>>,
     },
     /// The range lies outside the device.
-    #[error("bytes {offset}..+{len_bytes} lie past the end of the device ({device_bytes} bytes)")]
+    #[error("bytes {}..{} lie past the end of the device", range.start, range.end)]
     OutOfRange {
-        /// First byte asked for.
-        offset: u64,
-        /// Bytes asked for.
-        len_bytes: u64,
-        /// Size of the device.
-        device_bytes: u64,
+        /// Byte range asked for.
+        range: Box<Range<u64>>,
     },
     /// The device was opened for reading only.
     #[error("device is read-only")]
@@ -202,7 +200,7 @@ impl Error {
     /// Corruption of `structure` at `place`.
     #[must_use]
     pub fn corrupt(structure: &'static str, place: Place, problem: Problem) -> Self {
-        Self::Corrupt(alloc::boxed::Box::new(Corruption { structure, place, problem }))
+        Self::Corrupt(Box::new(Corruption { structure, place, problem }))
     }
 
     /// A stable code for programs: `corrupt.crc`, `no-space`, `invalid.not-found`.
@@ -229,7 +227,7 @@ impl Error {
 
     /// The feature `name` is not supported.
     #[must_use]
-    pub fn unsupported(name: impl Into<String>) -> Self {
+    pub fn unsupported(name: impl Into<Box<str>>) -> Self {
         Self::Unsupported { feature: name.into() }
     }
 }

@@ -61,7 +61,7 @@ impl Engine {
 }
 
 fn gone() -> Error {
-    Error::Shutdown { reason: "the thread that owned the volume failed".to_owned() }
+    Error::Shutdown { reason: "the thread that owned the volume failed".into() }
 }
 
 /// Does jobs until the tree is finished with, and closes the volume.

@@ -30,7 +30,7 @@ impl<D: BlockDevice> LazyDevice<D> {
         let pages = offset / PAGE_BYTES..(offset + len_bytes).div_ceil(PAGE_BYTES);
         let page = pages.into_iter().find(|page| !resident.contains(page))?;
         let end = ((page + 1) * PAGE_BYTES).min(self.inner.len_bytes());
-        Some(DeviceError::NotResident { range: page * PAGE_BYTES..end })
+        Some(DeviceError::NotResident { range: Box::new(page * PAGE_BYTES..end) })
     }
 }
 

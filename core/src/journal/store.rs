@@ -206,7 +206,7 @@ impl Store {
     /// [`Error::Shutdown`].
     pub fn check_alive(&self) -> Result<()> {
         match &self.shutdown {
-            Some(reason) => Err(Error::Shutdown { reason: reason.clone() }),
+            Some(reason) => Err(Error::Shutdown { reason: reason.as_str().into() }),
             None => Ok(()),
         }
     }

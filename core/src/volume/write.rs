@@ -49,7 +49,7 @@ impl Volume {
     /// Refuses when the volume cannot take changes.
     pub(super) fn check_writable(&self) -> Result<()> {
         match &self.read_only {
-            Some(reason) => Err(Error::ReadOnly { reason: reason.clone() }),
+            Some(reason) => Err(Error::ReadOnly { reason: reason.as_str().into() }),
             None => self.store.check_alive(),
         }
     }

@@ -189,7 +189,7 @@ impl Store {
         }
         self.is_quiet = false;
         let Some(log) = &mut self.log else {
-            return Err(Error::ReadOnly { reason: "the log was not opened for writing".to_string() });
+            return Err(Error::ReadOnly { reason: "the log was not opened for writing".into() });
         };
         let regions = checkpoint::regions(&self.pending, &self.superblock, &mut self.cache, &self.geometry);
         if log.footprint_bytes(regions.payload_bytes()) > log.free_bytes() {

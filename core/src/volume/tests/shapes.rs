@@ -150,7 +150,7 @@ impl BlockDevice for Distant {
             return self.device.read_at(offset, buf);
         }
         resident[pages].fill(true);
-        Err(DeviceError::NotResident { range: offset..offset + buf.len() as u64 })
+        Err(DeviceError::NotResident { range: Box::new(offset..offset + buf.len() as u64) })
     }
 
     fn write_at(&mut self, offset: u64, buf: &[u8]) -> core::result::Result<(), DeviceError> {
