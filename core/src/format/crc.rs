@@ -2,6 +2,12 @@
 //!
 //! Source: "Metadata Integrity".
 
+#[cfg(not(feature = "std"))]
+use alloc::boxed::Box;
+
+#[cfg(not(feature = "std"))]
+use once_cell::race::OnceBox;
+
 /// A running CRC-32C over several pieces of one object.
 #[derive(Debug, Clone, Copy)]
 pub struct Crc32c(u32);
@@ -13,10 +19,13 @@ fn extend(state: u32, bytes: &[u8]) -> u32 {
 
 #[cfg(not(feature = "std"))]
 fn extend(state: u32, bytes: &[u8]) -> u32 {
-    static CRC: crc::Crc<u32, crc::Table<16>> = crc::Crc::<u32, crc::Table<16>>::new(&crc::CRC_32_ISCSI);
+    // The tables are computed when they are first needed: 16 KiB that nothing can compress would be a sixteenth of what a
+    // page has to load.
+    static CRC: OnceBox<crc::Crc<u32, crc::Table<16>>> = OnceBox::new();
+    let crc = CRC.get_or_init(|| Box::new(crc::Crc::<u32, crc::Table<16>>::new(&crc::CRC_32_ISCSI)));
     // `state` is a finished CRC. The register it came from is its complement, and the crate takes a starting
     // register in unreflected order.
-    let mut digest = CRC.digest_with_initial((!state).reverse_bits());
+    let mut digest = crc.digest_with_initial((!state).reverse_bits());
     digest.update(bytes);
     digest.finalize()
 }
