@@ -5,6 +5,8 @@ use wasm_bindgen::JsValue;
 use xfskit::device::DeviceError;
 use xfskit::error::Mistake;
 
+use crate::store::{StoreError, code_name};
+
 /// An error on its way to JavaScript.
 #[derive(Debug)]
 pub struct Failure {
@@ -48,25 +50,23 @@ impl From<DeviceError> for Failure {
     }
 }
 
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
 fn code(error: &xfskit::Error) -> &'static str {
     use xfskit::Error::{Corrupt, Device, Invalid, NoSpace, ReadOnly, Unsupported};
     match error {
         Device(DeviceError::NotResident { .. }) => "NOT_RESIDENT",
         Device(DeviceError::NoSpace) | NoSpace => "ENOSPC",
         Device(DeviceError::ReadOnly) | ReadOnly { .. } => "EROFS",
-        Device(DeviceError::Io { code }) => device_code(*code),
+        Device(DeviceError::Io { code }) => code_name(*code),
         Corrupt(_) => "EUCLEAN",
         Unsupported { .. } => "EOPNOTSUPP",
         Invalid(mistake) => mistake_code(*mistake),
         // A shutdown among them: Linux says the same of a volume that it has given up.
-        _ => "EIO",
-    }
-}
-
-/// Numbers that stores of this crate give to what is not an I/O error.
-fn device_code(code: i32) -> &'static str {
-    match code {
-        crate::store::BUSY => "EBUSY",
         _ => "EIO",
     }
 }

@@ -1,8 +1,27 @@
-//! Block stores: each a `BlockDevice`.
+//! What volumes live on in a browser and in Node.js: each store is a [`BlockDevice`](xfskit::device::BlockDevice).
+//!
+//! | store | where its bytes are | a flush |
+//! |---|---|---|
+//! | [`SparseMemory`](memory::SparseMemory) | memory | does nothing |
+//! | [`RawImage`](raw::RawImage) | a file, byte for byte | flushes the file |
+//! | [`Packed`](packed::Packed) | a file that grows with use | writes the map, flushes the file |
+//! | [`Overlay`](overlay::Overlay) | a base that is never written, and a device for what differs | data first, then what says that it counts |
+//!
+//! [`Shared`](shared::Shared) lets several hold one of them, and a [`Plug`](plug::Plug) stands above any: it notes what
+//! is done, and cuts the power.
+//!
+//! Nothing but [`file`] knows of JavaScript.
 
+mod error;
 pub mod file;
 pub mod memory;
+pub mod overlay;
+pub mod packed;
+pub mod plug;
+pub mod raw;
 pub mod shared;
 
-/// errno of what another tab has taken away; a number that [`DeviceError::Io`](xfskit::device::DeviceError::Io) carries.
-pub const BUSY: i32 = 16;
+pub use error::{StoreError, code_name};
+
+#[cfg(test)]
+mod crashy;

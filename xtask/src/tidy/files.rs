@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Finding;
 
 /// Names at the top of the repository.
-const TOP: [&str; 19] = [
+const TOP: [&str; 20] = [
     ".cargo",
     ".ci",
     ".gitignore",
@@ -25,6 +25,7 @@ const TOP: [&str; 19] = [
     "rustfmt.toml",
     "tests",
     "wasi-cli",
+    "wasm",
     "xtask",
 ];
 /// File names that hide what is inside.
