@@ -39,6 +39,8 @@ pub(crate) enum Fault {
     Nonsense,
     /// A call fails.
     Error(DeviceError),
+    /// So many flushes succeed, then they fail.
+    Flushes(usize),
 }
 
 #[derive(Debug, Clone)]
@@ -131,7 +133,7 @@ impl Inner {
     /// How many of `len` bytes a call may do, and what it says.
     fn count(&self, len: usize) -> Result<(usize, usize), DeviceError> {
         match &self.fault {
-            None => Ok((len, len)),
+            None | Some(Fault::Flushes(_)) => Ok((len, len)),
             Some(Fault::Short) => Ok((len.div_ceil(2), len.div_ceil(2))),
             Some(Fault::None) => Ok((0, 0)),
             Some(Fault::Nonsense) => Ok((0, NO_COUNT)),
@@ -172,6 +174,9 @@ impl RawFile for CrashyFile {
     fn flush(&mut self) -> Result<(), DeviceError> {
         let mut inner = self.0.borrow_mut();
         inner.count(0)?;
+        if let Some(Fault::Flushes(left)) = &mut inner.fault {
+            *left = left.checked_sub(1).ok_or(DeviceError::Io { code: 5 })?;
+        }
         inner.durable = inner.now.clone();
         inner.changes.clear();
         Ok(())

@@ -52,6 +52,11 @@ fn a_crash_leaves_each_sector_old_or_new() {
                 }
             }
             expected.assert_now(&mut overlay, "before the crash");
+            if rng.below(2) == 0 {
+                // The power goes in the middle of a flush: before or after the bits are written.
+                file.set_fault(Some(Fault::Flushes(rng.below(2) as usize)));
+                let _ = overlay.flush();
+            }
             file = file.crash(&mut rng);
             overlay = over(&file);
             expected.assert_crashed(&mut overlay, &format!("seed {seed}, round {round}"));
