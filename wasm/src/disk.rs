@@ -4,6 +4,7 @@ use js_sys::{Float64Array, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
 use xfskit::device::{BlockDevice, DeviceError, check_range};
 
+use crate::chunks::Chunks;
 use crate::failure::{Failure, Result};
 use crate::store::StoreError;
 use crate::store::file::{HostFile, SyncFile};
@@ -50,6 +51,11 @@ impl Disk {
             len => Packed::create(file, len)?,
         };
         Ok(Self(Shared::new(image)))
+    }
+
+    /// An image in chunks that are fetched and saved through `chunks`.
+    pub fn chunked(chunks: &Chunks) -> Disk {
+        Self(Shared::new(chunks.device()))
     }
 
     /// `base`, which is never written, with what differs in `upper`: [`Disk::overlay_bytes`] long, and all zeros when it

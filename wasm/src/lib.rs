@@ -7,6 +7,7 @@
 //!
 //! What waits (IndexedDB, HTTP, locks, workers) is done by the package around this, which is written in TypeScript.
 
+pub mod chunks;
 pub mod disk;
 pub mod engine;
 pub mod failure;

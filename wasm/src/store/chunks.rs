@@ -240,7 +240,7 @@ impl State {
         self.evict();
     }
 
-    fn supply(&mut self, chunk: u32, bytes: Option<&[u8]>) -> Result<(), StoreError> {
+    fn supply(&mut self, chunk: u32, bytes: Option<Vec<u8>>) -> Result<(), StoreError> {
         if chunk >= self.chunk_count() {
             return Err(StoreError::Argument("number of a chunk"));
         }
@@ -253,7 +253,10 @@ impl State {
             Some(bytes) if bytes.len() < len => {
                 return Err(StoreError::Damaged { store: "chunk", problem: "it is too short" });
             }
-            Some(bytes) => bytes[..len].to_vec(),
+            Some(mut bytes) => {
+                bytes.truncate(len);
+                bytes
+            }
             None => vec![0; len],
         };
         let used = self.clock;
@@ -396,7 +399,7 @@ impl Chunks {
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when there are too few bytes.
-    pub fn supply(&self, chunk: u32, bytes: Option<&[u8]>) -> Result<(), StoreError> {
+    pub fn supply(&self, chunk: u32, bytes: Option<Vec<u8>>) -> Result<(), StoreError> {
         self.0.borrow_mut().supply(chunk, bytes)
     }
 

@@ -47,9 +47,11 @@ struct Host {
     fetches: usize,
     /// What each sector holds now.
     now: Vec<u8>,
-    /// What each held at each flush, the epoch that the flush waits for, and what was written after it.
-    flushes: Vec<(u64, Vec<u8>, Vec<(usize, u8)>)>,
+    flushes: Vec<Flush>,
 }
+
+/// The epoch that it waits for, what each sector held, and what was written after it.
+type Flush = (u64, Vec<u8>, Vec<(usize, u8)>);
 
 impl Host {
     fn new(stored: Stored, rng: Rng) -> Self {
@@ -80,7 +82,7 @@ impl Host {
             let fetched: Vec<_> = chunks.map(|chunk| (chunk, self.stored.0.get(&chunk).cloned())).collect();
             self.time_passes();
             for (chunk, bytes) in fetched {
-                self.chunks.supply(chunk, bytes.as_deref()).expect("whole chunks");
+                self.chunks.supply(chunk, bytes).expect("whole chunks");
             }
         }
         panic!("it never gets further");
@@ -137,7 +139,7 @@ impl Host {
         let found = self.stored.sectors();
         let promised = self.chunks.saved_up_to();
         let first = self.flushes.iter().rposition(|&(id, ..)| id <= promised).unwrap_or(0);
-        let fits = |(_, at_flush, after): &(u64, Vec<u8>, Vec<(usize, u8)>)| {
+        let fits = |(_, at_flush, after): &Flush| {
             let may_be =
                 |sector: usize| at_flush[sector] == found[sector] || after.contains(&(sector, found[sector]));
             (0..SECTORS).all(may_be)
@@ -255,14 +257,14 @@ fn what_was_supplied_stays_until_the_operation_is_settled() {
     assert!(device.read_at(0, &mut buf).is_err());
     assert_eq!(chunks.wanted(), [(0, 30)], "more than memory is to hold, and nothing ahead");
     assert_eq!(chunks.wanted(), [], "asked for once");
-    (0..30).for_each(|chunk| chunks.supply(chunk, stored.0.get(&chunk).map(Vec::as_slice)).expect("whole"));
+    (0..30).for_each(|chunk| chunks.supply(chunk, stored.0.get(&chunk).cloned()).expect("whole"));
     device.read_at(0, &mut buf).expect("all is here");
     assert_eq!(chunks.memory(), 30 * 4096);
     chunks.settle();
     assert!(chunks.memory() <= 4 * 4096);
     assert!(device.read_at(0, &mut buf[..512]).is_err(), "the first ones went");
     chunks.settle();
-    chunks.supply(0, Some(&[9; 4096])).expect("whole");
+    chunks.supply(0, Some(vec![9; 4096])).expect("whole");
     assert!(device.read_at(0, &mut buf[..512]).is_err(), "what nobody waits for may be old");
 }
 
@@ -275,7 +277,7 @@ fn a_write_of_part_of_a_sector_waits_for_the_rest() {
     assert!(matches!(device.write_at(100, &[1; 1000]), Err(DeviceError::NotResident { .. })));
     assert_eq!(chunks.wanted(), [(0, 1)]);
     device.write_at(0, &[2; 512]).expect("a whole sector");
-    chunks.supply(0, Some(&[7; 4096])).expect("whole");
+    chunks.supply(0, Some(vec![7; 4096])).expect("whole");
     device.write_at(100, &[1; 1000]).expect("it is here");
     let mut buf = [0; 4096];
     device.read_at(0, &mut buf).expect("it is here");
@@ -308,9 +310,9 @@ fn shapes_and_bytes_that_can_not_be_are_refused() {
     let mut device = chunks.device();
     assert!(device.is_read_only() && device.write_at(0, &[1]) == Err(DeviceError::ReadOnly));
     assert!(device.read_at(8192, &mut [0; 1808]).is_err());
-    assert_eq!(chunks.supply(2, Some(&[1; 1807])).map_err(|error| error.code()), Err("EUCLEAN"));
-    assert_eq!(chunks.supply(3, Some(&[1; 4096])).map_err(|error| error.code()), Err("EINVAL"));
-    chunks.supply(2, Some(&[1; 1808])).expect("as short as the image ends");
+    assert_eq!(chunks.supply(2, Some(vec![1; 1807])).map_err(|error| error.code()), Err("EUCLEAN"));
+    assert_eq!(chunks.supply(3, Some(vec![1; 4096])).map_err(|error| error.code()), Err("EINVAL"));
+    chunks.supply(2, Some(vec![1; 1808])).expect("as short as the image ends");
     chunks.supply(1, None).expect("nothing can change, so anything may come");
     let mut buf = [9; 2000];
     device.read_at(8000, &mut buf).expect("it is here");
