@@ -8,6 +8,8 @@
 //! xfskit down is kept in `crashers/`. [`crash`] pulls the plug. [`twins`] has the kernel and xfskit do the same to two
 //! images that start alike.
 //!
+//! In a browser there are only operations, the model, and what xfskit shows: tests of stores use those.
+//!
 //! From the environment:
 //!
 //! | variable | meaning |
@@ -19,27 +21,45 @@
 //! | `XFSKIT_XFSPROGS_SID` | folder with a Debian sid that has xfsprogs 7.2 |
 //! | `TMPDIR` | where images go; `target/tmp` by default |
 
+#[cfg(unix)]
 pub mod cli;
+#[cfg(unix)]
 pub mod crash;
 pub mod extents;
+#[cfg(unix)]
 pub mod fresh;
+#[cfg(unix)]
 pub mod fuse;
+#[cfg(unix)]
 pub mod fuzz;
+#[cfg(unix)]
 pub mod golden;
+#[cfg(unix)]
 pub mod lazy;
+#[cfg(unix)]
 pub mod log_cut;
 pub mod model;
+#[cfg(unix)]
 pub mod mutate;
 pub mod ops;
+#[cfg(unix)]
 pub mod options;
+#[cfg(unix)]
 pub mod overlay;
+#[cfg(unix)]
 pub mod populate;
+#[cfg(unix)]
 pub mod referee;
 pub mod rng;
+#[cfg(unix)]
 pub mod scribble;
 pub mod session;
+#[cfg(unix)]
 pub mod temp;
 pub mod tree;
+#[cfg(unix)]
 pub mod turmoil;
+#[cfg(unix)]
 pub mod twins;
+#[cfg(unix)]
 pub mod walk;

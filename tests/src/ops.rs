@@ -1,13 +1,16 @@
 //! Random operations on a filesystem, made from what a model holds and done to the model.
 
+#[cfg(unix)]
 mod host;
 mod names;
 
+#[cfg(unix)]
 pub use host::apply_on_mount;
 
 use xfskit::acl::{Acl, AclKind};
 
 use crate::model::{Model, Node, ROOT};
+#[cfg(unix)]
 use crate::options::OptionSet;
 use crate::rng::{Rng, pattern};
 use crate::tree::{Kind, Time, escape};
@@ -207,8 +210,23 @@ pub struct Limits {
 pub const NAME_BYTES: u64 = 14;
 
 impl Limits {
+    /// Limits for small volumes as xfskit makes them, with little data, so that a sequence takes little time.
+    pub fn small() -> Self {
+        let (block_bytes, file_bytes) = (4096, 256 << 10);
+        Self {
+            block_bytes,
+            names: 40,
+            name_bytes: NAME_BYTES,
+            file_bytes,
+            files: 30,
+            reflink: true,
+            bigtime: true,
+        }
+    }
+
     /// Limits for the volumes of an option set. Where blocks of directories are small, names are long, so that few of them
     /// make a directory leave its inode, and then its block.
+    #[cfg(unix)]
     pub fn of(set: &OptionSet) -> Self {
         let (block_bytes, reflink, bigtime) = (set.block_bytes, set.reflink, set.bigtime);
         let file_bytes = (300 * block_bytes).min(4 << 20);

@@ -1,89 +1,17 @@
-//! A volume on an image file, changed through xfskit by the operations of a generator.
+//! A volume changed through xfskit by the operations of a generator.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+#[cfg(unix)]
+mod image;
 
-use xfskit::device::FileDevice;
-use xfskit::units::Ino;
-use xfskit::volume::{
-    FileType, Follow, Namespace, NewInode, OpenOptions, RenameMode, SetAttributes, SetMode, Timestamp,
-};
+#[cfg(unix)]
+pub use image::Session;
+
+use xfskit::volume::{FileType, Follow, Namespace, NewInode, RenameMode, SetAttributes, SetMode, Timestamp};
 use xfskit::{Result, Volume};
 
 use crate::ops::{How, Op, value};
 use crate::rng::pattern;
 use crate::tree::{Kind, Time};
-
-/// An open volume; paths of operations start at a directory of it.
-pub struct Session {
-    image: PathBuf,
-    top: Vec<u8>,
-    options: OpenOptions,
-    volume: Option<Volume>,
-}
-
-impl Session {
-    /// Opens the volume for writing; operations work below `top`, `b""` for the root.
-    ///
-    /// # Errors
-    /// Those of opening.
-    pub fn open(image: &Path, top: &[u8]) -> Result<Self> {
-        Self::open_with(image, top, OpenOptions::default())
-    }
-
-    /// Like [`Session::open`], with options.
-    ///
-    /// # Errors
-    /// Those of opening.
-    pub fn open_with(image: &Path, top: &[u8], options: OpenOptions) -> Result<Self> {
-        let volume = Some(open(image, &options)?);
-        Ok(Self { image: image.to_owned(), top: top.to_vec(), options, volume })
-    }
-
-    /// The volume.
-    pub fn volume(&mut self) -> &mut Volume {
-        self.volume.as_mut().expect("open between operations")
-    }
-
-    /// Closes the volume and opens it again.
-    ///
-    /// # Errors
-    /// Those of closing and opening.
-    pub fn reopen(&mut self) -> Result<()> {
-        self.volume.take().expect("open between operations").close()?;
-        self.volume = Some(open(&self.image, &self.options)?);
-        Ok(())
-    }
-
-    /// Closes the volume.
-    ///
-    /// # Errors
-    /// Those of closing.
-    pub fn close(mut self) -> Result<()> {
-        self.volume.take().expect("open between operations").close().map(drop)
-    }
-
-    /// The inode at a path of an operation.
-    ///
-    /// # Errors
-    /// Those of the lookup.
-    pub fn ino(&mut self, path: &[u8]) -> Result<Ino> {
-        let full = [&self.top, path].concat();
-        self.volume().resolve(&full, Follow::No)
-    }
-
-    /// Does an operation.
-    ///
-    /// # Errors
-    /// Those of the operation.
-    pub fn apply(&mut self, op: &Op) -> Result<()> {
-        if matches!(op, Op::Reopen) {
-            return self.reopen();
-        }
-        let volume = self.volume.as_mut().expect("open between operations");
-        apply(volume, &self.top, op)
-    }
-}
 
 /// Does an operation, but [`Op::Reopen`], to a volume; its paths start at the directory `top`, `b""` for the root.
 ///
@@ -239,10 +167,4 @@ pub fn new_inode(mode: u16) -> NewInode {
 /// A time as volumes take it.
 pub fn stamp((seconds, nanoseconds): Time) -> Timestamp {
     Timestamp { seconds, nanoseconds }
-}
-
-fn open(image: &Path, options: &OpenOptions) -> Result<Volume> {
-    let file = File::options().read(true).write(true).open(image).expect("open the image");
-    let device = FileDevice::new(file, false).expect("length of the image");
-    Volume::open(Box::new(device), options)
 }

@@ -1,8 +1,10 @@
 //! What a volume shows, as a value: the kernel's view, xfskit's and a model's are compared as trees.
 
+#[cfg(unix)]
 mod host;
 mod volume;
 
+#[cfg(unix)]
 pub use host::{from_mount, plain_files};
 pub use volume::{extents_of, from_volume};
 
