@@ -1,0 +1,74 @@
+/** Opens the way to a volume, and the volume, in this thread or in a worker of its own. */
+import { AbortError, fsError } from './errors.ts';
+import type { Opened } from './host.ts';
+import type { HostOptions, OpenOptions, StoreName } from './options.ts';
+import { platform } from './platform.ts';
+import type { Port } from './port.ts';
+import { WorkerPort } from './workerport.ts';
+
+export interface Connection {
+  port: Port;
+  /** Not for a volume that is to be written from an image first. */
+  opened: Opened | undefined;
+}
+
+/** OPFS is for workers; what else waits does so without keeping a page from being drawn. */
+function wantsWorker(options: OpenOptions): boolean {
+  if (options.thread !== undefined) return options.thread === 'worker';
+  const isPage = typeof (globalThis as { document?: unknown }).document !== 'undefined';
+  return isPage && (options.worker !== undefined || platform().worker !== undefined);
+}
+
+export async function connect(options: OpenOptions, host: HostOptions): Promise<Connection> {
+  return wantsWorker(options) ? inWorker(options, host) : here(options, host);
+}
+
+async function here(options: OpenOptions, host: HostOptions): Promise<Connection> {
+  const [{ startEngine }, { Host }, { DirectPort }] = await Promise.all([
+    import('./engine.ts'), import('./host.ts'), import('./direct.ts'),
+  ]);
+  const source = options.wasm ?? (await platform().wasm());
+  const [bindings, stores] = await Promise.all([startEngine(source), platform().stores()]);
+  const found = await Host.open(bindings, stores, host);
+  return { port: new DirectPort(found.host), opened: found.opened };
+}
+
+async function inWorker(options: OpenOptions, host: HostOptions): Promise<Connection> {
+  const port = new WorkerPort(startWorker(options));
+  try {
+    const wasm = options.wasm instanceof URL ? options.wasm.href : options.wasm;
+    return { port, opened: await port.open(host, wasm) };
+  } catch (error) {
+    port.abandon();
+    throw error;
+  }
+}
+
+function startWorker({ worker }: OpenOptions): Worker {
+  if (typeof worker === 'function') return worker();
+  if (worker !== undefined) return new Worker(worker, { type: 'module', name: 'xfskit' });
+  const start = platform().worker;
+  if (start === undefined) throw fsError('EOPNOTSUPP', 'open', undefined, undefined, 'there are no workers here');
+  return start();
+}
+
+/** Opens with the first store that can be had. */
+export async function connectAuto(options: OpenOptions, open: (store: StoreName) => Promise<Connection>): Promise<[StoreName, Connection]> {
+  let last: unknown = fsError('EOPNOTSUPP', 'open', options.name, undefined, 'there is no store here');
+  for (const store of platform().preferred) {
+    try {
+      return [store, await open(store)];
+    } catch (error) {
+      if (error instanceof AbortError || !isStoreMissing(error)) throw error;
+      last = error;
+    }
+  }
+  throw last;
+}
+
+/** The store is not to be had here; the volume may be in another one. */
+function isStoreMissing(error: unknown): boolean {
+  const code = (error as { code?: string }).code;
+  const name = (error as { name?: string }).name;
+  return code === 'EOPNOTSUPP' || code === 'EACCES' || name === 'SecurityError';
+}

@@ -1,0 +1,43 @@
+/** One writer per volume across all tabs, by Web Locks; a lock ends with the thread that holds it. */
+import { fsError } from './errors.ts';
+import type { StoreName } from './options.ts';
+
+/** A lock that is held, and how it is given back. */
+export interface Held {
+  release(): Promise<void>;
+}
+
+const FREE: Held = { release: async () => {} };
+
+/** What a volume is called where all tabs see it. */
+export function sharedName(store: StoreName, name: string): string {
+  return `xfskit:${store}:${name}`;
+}
+
+/** Volumes that only this thread can see need no lock. */
+function isShared(store: StoreName): boolean {
+  return store === 'opfs' || store === 'indexeddb';
+}
+
+/** Takes the lock of a volume, shared by readers; `EBUSY` when that can't be at once. */
+export async function lockVolume(store: StoreName, name: string, mode: LockMode): Promise<Held> {
+  const locks = (globalThis.navigator as Navigator | undefined)?.locks;
+  if (!isShared(store) || locks === undefined) return FREE;
+  return new Promise<Held>((resolve, reject) => {
+    const done = locks.request(sharedName(store, name), { mode, ifAvailable: true }, (lock) => {
+      if (lock === null) {
+        reject(fsError('EBUSY', 'open', name, undefined, 'another tab has this volume open'));
+        return undefined;
+      }
+      return new Promise<void>((letGo) => {
+        resolve({
+          release: async () => {
+            letGo();
+            await done;
+          },
+        });
+      });
+    });
+    done.catch(reject);
+  });
+}

@@ -1,0 +1,242 @@
+/** Contents of files: by path, and through handles. Long ones are done piece by piece. */
+import type { Engine } from '../bindings.ts';
+import { constants } from '../constants.ts';
+import { failure, fromEngine, fsError } from '../errors.ts';
+import { appends, type Handle, isSynchronous } from '../handles.ts';
+import type { Host, Request } from '../host.ts';
+import { inoOf, modeOf, sizeOf } from '../stats.ts';
+import { withoutPrivileges } from './names.ts';
+
+/** What is read or written in one step, at most. */
+export const PIECE_BYTES = 1 << 20;
+
+const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE, O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_TRUNC, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG } = constants;
+
+export async function open(host: Host, request: Request, path: Uint8Array, flags: number, mode: number): Promise<number> {
+  const opening = (engine: Engine): number => {
+    const existed = (flags & O_CREAT) === 0 || exists(engine, path);
+    const fd = host.handles.add(engine.openFile(path, flags, mode), flags, path);
+    if (!existed) host.changes.tell('rename', path);
+    else if ((flags & O_TRUNC) !== 0) host.changes.tell('change', path);
+    return fd;
+  };
+  return (flags & (O_CREAT | O_TRUNC)) === 0 ? host.look(request, opening) : host.change(request, opening);
+}
+
+function exists(engine: Engine, path: Uint8Array): boolean {
+  try {
+    engine.resolve(path, true);
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+export async function close(host: Host, _request: Request, fd: number): Promise<void> {
+  const { ino } = host.handles.remove(fd);
+  // Not to be cancelled: the inode would be held for good.
+  const released = host.change({}, (engine) => engine.release(ino));
+  // Letting go of the last hold of an unlinked file is a change, and must not keep those waiting who only read.
+  if (!host.queue.isFrozen) await released;
+}
+
+/** Up to `length` bytes from `position`, or from where the handle stands. */
+export async function read(host: Host, request: Request, fd: number, length: number, position: number | null): Promise<Uint8Array> {
+  if (length <= PIECE_BYTES) return readPiece(host, request, fd, length, position);
+  const whole = new Uint8Array(length);
+  let count = 0;
+  while (count < length) {
+    const at = position === null ? null : position + count;
+    const piece = await readPiece(host, request, fd, Math.min(PIECE_BYTES, length - count), at);
+    whole.set(piece, count);
+    count += piece.length;
+    if (piece.length === 0) break;
+  }
+  return count === length ? whole : whole.slice(0, count);
+}
+
+function readPiece(host: Host, request: Request, fd: number, length: number, position: number | null): Promise<Uint8Array> {
+  return host.look(request, (engine) => {
+    const handle = host.handles.readable(fd, 'read');
+    if ((modeOf(engine.statIno(handle.ino)) & S_IFMT) === S_IFDIR) throw fsError('EISDIR', 'read');
+    const bytes = engine.read(handle.ino, position ?? handle.position, length);
+    if (position === null) handle.position += bytes.length;
+    return bytes;
+  });
+}
+
+/** All of it, at `position`, or where the handle stands, or, if it was opened for that, at the end. */
+export async function write(host: Host, request: Request, fd: number, bytes: Uint8Array, position: number | null): Promise<number> {
+  let done = 0;
+  do {
+    const piece = bytes.subarray(done, done + PIECE_BYTES);
+    const at = position === null ? null : position + done;
+    await host.change(request, (engine) => {
+      const handle = host.handles.writable(fd, 'write');
+      const start = appends(handle) ? sizeOf(engine.statIno(handle.ino)) : (at ?? handle.position);
+      engine.write(handle.ino, start, piece);
+      if (position === null) handle.position = start + piece.length;
+    });
+    done += piece.length;
+  } while (done < bytes.length);
+  const handle = host.handles.get(fd, 'write');
+  host.changes.tell('change', handle.path);
+  if (isSynchronous(handle)) await sync(host, request, fd);
+  return done;
+}
+
+export async function truncate(host: Host, request: Request, fd: number, size: number): Promise<void> {
+  await host.change(request, (engine) => {
+    const handle = host.handles.writable(fd, 'ftruncate');
+    engine.truncate(handle.ino, size);
+    host.changes.tell('change', handle.path);
+  });
+}
+
+export async function allocate(host: Host, request: Request, fd: number, what: number, offset: number, length: number): Promise<void> {
+  await host.change(request, (engine) => {
+    const handle = host.handles.writable(fd, 'fallocate');
+    engine.allocate(handle.ino, what, offset, length);
+    host.changes.tell('change', handle.path);
+  });
+}
+
+/** What was written through any handle of the file becomes durable. */
+export async function sync(host: Host, request: Request, fd: number): Promise<void> {
+  await host.change(request, (engine) => engine.fsync(host.handles.get(fd, 'fsync').ino));
+  await host.durable();
+}
+
+export async function fstat(host: Host, request: Request, fd: number): Promise<Float64Array> {
+  return host.look(request, (engine) => engine.statIno(host.handles.get(fd, 'fstat').ino));
+}
+
+export async function fchmod(host: Host, request: Request, fd: number, mode: number): Promise<void> {
+  await onHandle(host, request, fd, 'fchmod', (engine, { ino, path }) => {
+    if (engine.chmodIno) engine.chmodIno(ino, mode);
+    else engine.chmod(path, true, mode);
+  });
+}
+
+export async function fchown(host: Host, request: Request, fd: number, uid: number, gid: number): Promise<void> {
+  await onHandle(host, request, fd, 'fchown', (engine, { ino, path }) => {
+    if (engine.chownIno) engine.chownIno(ino, uid, gid);
+    else engine.chown(path, true, uid, gid);
+    const mode = modeOf(engine.statIno(ino));
+    const safe = withoutPrivileges(mode);
+    if (safe === mode) return;
+    if (engine.chmodIno) engine.chmodIno(ino, safe);
+    else engine.chmod(path, true, safe);
+  });
+}
+
+export async function futimes(host: Host, request: Request, fd: number, atimeMs: number, mtimeMs: number): Promise<void> {
+  await onHandle(host, request, fd, 'futime', (engine, { ino, path }) => {
+    if (engine.utimesIno) engine.utimesIno(ino, atimeMs, mtimeMs);
+    else engine.utimes(path, true, atimeMs, mtimeMs);
+  });
+}
+
+function onHandle(host: Host, request: Request, fd: number, syscall: string, work: (engine: Engine, handle: Handle) => void): Promise<void> {
+  return host.change(request, (engine) => {
+    const handle = host.handles.get(fd, syscall);
+    work(engine, handle);
+    host.changes.tell('change', handle.path);
+  });
+}
+
+/** The rest of a file behind a handle's position. */
+export async function readRest(host: Host, request: Request, fd: number): Promise<Uint8Array> {
+  const { size, position } = await host.look(request, (engine) => {
+    const handle = host.handles.readable(fd, 'read');
+    return { size: sizeOf(engine.statIno(handle.ino)), position: handle.position };
+  });
+  return read(host, request, fd, Math.max(size - position, 0), null);
+}
+
+/** All of a file. A short one takes one step. */
+export async function readFile(host: Host, request: Request, path: Uint8Array, flags: number): Promise<Uint8Array> {
+  if (flags === O_RDONLY) {
+    const bytes = await host.look(request, (engine) => {
+      const stat = engine.stat(path, true);
+      if ((modeOf(stat) & S_IFMT) !== S_IFREG || sizeOf(stat) > PIECE_BYTES) return undefined;
+      return engine.read(inoOf(stat), 0, sizeOf(stat));
+    });
+    if (bytes !== undefined) return bytes;
+  }
+  const fd = await open(host, request, path, flags, 0o666);
+  return closing(host, fd, () => readRest(host, request, fd), 'read');
+}
+
+/** Makes `bytes` the contents of a file, or, as `flags` say, puts them at its end. */
+export async function writeFile(
+  host: Host, request: Request, path: Uint8Array, flags: number, mode: number, bytes: Uint8Array, flush: boolean,
+): Promise<void> {
+  // One step where that can be repeated: a file that may not exist before would exist then.
+  if (bytes.length <= PIECE_BYTES && (flags & (O_EXCL | O_APPEND)) === 0 && (flags & O_TRUNC) !== 0 && !flush) {
+    await host.change(request, (engine) => {
+      const existed = exists(engine, path);
+      engine.writeFile(path, flags, mode, bytes);
+      host.changes.tell(existed ? 'change' : 'rename', path);
+    });
+    return;
+  }
+  const fd = await open(host, request, path, flags, mode);
+  await closing(host, fd, async () => {
+    await write(host, request, fd, bytes, null);
+    if (flush) await sync(host, request, fd);
+  }, 'write');
+}
+
+async function closing<T>(host: Host, fd: number, work: () => Promise<T>, syscall: string): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fromEngine(error, syscall);
+  } finally {
+    await close(host, {}, fd);
+  }
+}
+
+/**
+ * Copies a file as a clone, which takes no data; byte by byte on a volume that can't, unless a clone is insisted on.
+ */
+export async function copyFile(host: Host, request: Request, from: Uint8Array, to: Uint8Array, flags: number): Promise<void> {
+  const source = await host.look(request, (engine) => engine.stat(from, true));
+  if ((modeOf(source) & S_IFMT) === S_IFDIR) throw failure('EISDIR');
+  const exclusive = (flags & COPYFILE_EXCL) !== 0;
+  const isSame = !exclusive && (await host.look(request, (engine) => exists(engine, to) && engine.resolve(to, true) === inoOf(source)));
+  if (isSame) return;
+  const reading = await open(host, request, from, O_RDONLY, 0);
+  try {
+    const writing = await open(host, request, to, O_WRONLY | O_CREAT | (exclusive ? O_EXCL : 0), modeOf(source) & 0o7777);
+    try {
+      await copyData(host, request, reading, writing, (flags & COPYFILE_FICLONE_FORCE) !== 0);
+    } finally {
+      await close(host, {}, writing);
+    }
+  } finally {
+    await close(host, {}, reading);
+  }
+  host.changes.tell('change', to);
+}
+
+async function copyData(host: Host, request: Request, reading: number, writing: number, force: boolean): Promise<void> {
+  const size = sizeOf(await fstat(host, request, reading));
+  await truncate(host, request, writing, 0);
+  if (size === 0) return;
+  try {
+    await host.change(request, (engine) => {
+      const [source, target] = [host.handles.get(reading, 'copyfile'), host.handles.get(writing, 'copyfile')];
+      engine.clone(source.ino, 0, target.ino, 0, size);
+    });
+    return;
+  } catch (error) {
+    if (force || (error as { code?: string }).code !== 'EOPNOTSUPP') throw error;
+  }
+  for (let at = 0; at < size; at += PIECE_BYTES) {
+    const piece = await readPiece(host, request, reading, Math.min(PIECE_BYTES, size - at), at);
+    await write(host, request, writing, piece, at);
+  }
+}

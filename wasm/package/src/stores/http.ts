@@ -1,0 +1,76 @@
+/** An image on a web server or an object store, of which only what is read is fetched, by range requests. */
+import type { Bindings } from '../bindings.ts';
+import { fsError } from '../errors.ts';
+import type { HostOptions } from '../options.ts';
+import type { Store } from './store.ts';
+import { type ChunkIo, Waiting } from './waiting.ts';
+
+const CHUNK_BYTES = 256 * 1024;
+
+export async function openHttp(bindings: Bindings, options: HostOptions): Promise<Store> {
+  const url = options.base!;
+  const image = await HttpImage.find(url);
+  const chunks = new bindings.Chunks(image.length, CHUNK_BYTES, options.memoryBytes, undefined, false);
+  const waiting = new Waiting(chunks, image, options.memoryBytes);
+  return { disk: bindings.Disk.chunked(chunks), fresh: false, waiting: [waiting], close: async () => {} };
+}
+
+class HttpImage implements ChunkIo {
+  readonly length: number;
+  readonly #url: string;
+  /** What tells this version of the image from another one, if the server says. */
+  readonly #version: string | undefined;
+
+  private constructor(url: string, length: number, version: string | undefined) {
+    this.#url = url;
+    this.length = length;
+    this.#version = version;
+  }
+
+  /** Asks for the first byte: not every server answers `HEAD`, and this tells also whether it knows ranges. */
+  static async find(url: string): Promise<HttpImage> {
+    const response = await get(url, 0, 1);
+    const total = Number(/\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1] ?? (await lengthOf(url)));
+    await response.arrayBuffer();
+    if (!Number.isSafeInteger(total)) {
+      throw fsError('EOPNOTSUPP', 'open', url, undefined, 'the server does not tell the length of the image');
+    }
+    return new HttpImage(url, total, versionOf(response));
+  }
+
+  async fetch(first: number, end: number): Promise<Uint8Array[]> {
+    const from = first * CHUNK_BYTES;
+    const to = Math.min(end * CHUNK_BYTES, this.length);
+    const response = await get(this.#url, from, to);
+    if (versionOf(response) !== this.#version) {
+      throw fsError('ESTALE', 'read', this.#url, undefined, 'the image has changed on the server');
+    }
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    if (bytes.length !== to - from) throw fsError('EIO', 'read', this.#url, undefined, 'the answer is too short');
+    return Array.from({ length: end - first }, (_, i) => bytes.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES));
+  }
+}
+
+async function get(url: string, from: number, to: number): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, { headers: { range: `bytes=${from}-${to - 1}` } });
+  } catch (error) {
+    throw fsError('EIO', 'read', url, undefined, error instanceof Error ? error.message : String(error));
+  }
+  if (response.status === 206) return response;
+  await response.body?.cancel();
+  if (response.ok) throw fsError('EOPNOTSUPP', 'read', url, undefined, 'the server does not answer range requests');
+  const code = response.status === 404 ? 'ENOENT' : response.status === 401 || response.status === 403 ? 'EACCES' : 'EIO';
+  throw fsError(code, 'read', url, undefined, `HTTP status ${response.status}`);
+}
+
+/** Another origin's server may keep `content-range` from us, but not the length of the whole. */
+async function lengthOf(url: string): Promise<number> {
+  const response = await fetch(url, { method: 'HEAD' });
+  return Number((response.ok ? response.headers.get('content-length') : null) ?? NaN);
+}
+
+function versionOf(response: Response): string | undefined {
+  return response.headers.get('etag') ?? response.headers.get('last-modified') ?? undefined;
+}
