@@ -31,7 +31,8 @@ export interface DiskClass {
   file(file: SyncFile, len: number, readOnly: boolean): Disk;
   packed(file: SyncFile, len: number, readOnly: boolean): Disk;
   chunked(chunks: Chunks): Disk;
-  overlay(base: Disk, upper: Disk): Disk;
+  /** The fingerprint, of at most 128 bytes, tells this base from other versions of it. */
+  overlay(base: Disk, upper: Disk, fingerprint?: Uint8Array): Disk;
   overlayBytes(baseLen: number): number;
 }
 
@@ -42,6 +43,8 @@ export interface Plug {
   clear(): void;
   cutAfter(n: number): void;
   isCut(): boolean;
+  /** The power is on again, and the recording begins anew. */
+  restore(): void;
   free(): void;
 }
 

@@ -10,11 +10,20 @@ export interface Change {
   path: string;
 }
 
+/** Changes as they are told: by whom, and how many that one had told before. */
+export interface Told {
+  teller: string;
+  before: number;
+  changes: Change[];
+}
+
 /** More changes than this at once are told as one of everything. */
 const MAX_TOLD = 1000;
 
 export class Changes {
   readonly #channel: BroadcastChannel | undefined;
+  readonly teller = crypto.randomUUID();
+  #told = 0;
   #waiting: Change[] = [];
   #timer = false;
 
@@ -39,7 +48,14 @@ export class Changes {
     this.#timer = false;
     const told = this.#waiting;
     this.#waiting = [];
-    if (told.length > 0) this.#channel?.postMessage(told);
+    if (told.length === 0) return;
+    this.#channel?.postMessage({ teller: this.teller, before: this.#told, changes: told } satisfies Told);
+    this.#told += told.length;
+  }
+
+  /** How many changes there were so far. */
+  get count(): number {
+    return this.#told + this.#waiting.length;
   }
 
   close(): void {

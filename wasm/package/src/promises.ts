@@ -246,7 +246,7 @@ export class FsPromises {
   /** Changes made through this package, in any tab, until `signal` or the loop ends. */
   watch(filename: PathLike, options?: WatchOptions | Encoding | 'buffer'): AsyncIterableIterator<WatchEvent> {
     const given = optionsOf(options) as WatchOptions;
-    const found = () => this.#on('watch', filename, 'stat', [pathBytes(filename), true]);
+    const found = () => this.#on('watch', filename, 'watch', [pathBytes(filename)]);
     return watchChanges(this.#channel, pathText(filename), found, given);
   }
 

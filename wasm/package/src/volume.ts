@@ -221,6 +221,11 @@ export class Volume {
     return fromUtf8(packed).split('\0').slice(0, -1);
   }
 
+  /** Makes a fifo, a socket or a device node; `mode` has its type and permissions. */
+  async mknod(path: PathLike, mode: number, major = 0, minor = 0): Promise<void> {
+    await this.#on('mknod', path, this.#port.call('mknod', [pathBytes(path), mode, major, minor]));
+  }
+
   /** Looks through the whole volume for damage. */
   async check(options: { signal?: AbortSignal | null } = {}): Promise<CheckReport> {
     return JSON.parse(await this.#on('check', undefined, this.#port.call('check', [], options))) as CheckReport;

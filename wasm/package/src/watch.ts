@@ -1,6 +1,6 @@
 /** `watch`: what was changed through this package, in whatever tab. */
 import { checkEncoding, asBuffer, decode, type Encoding, utf8 } from './bytes.ts';
-import type { Change, ChangeType } from './changes.ts';
+import type { ChangeType, Told } from './changes.ts';
 import { AbortError, throwIfAborted } from './errors.ts';
 
 export interface WatchOptions {
@@ -18,9 +18,15 @@ export interface WatchEvent {
   filename: string | Uint8Array;
 }
 
+/** From which change of whom on. */
+interface Since {
+  teller: string;
+  count: number;
+}
+
 /** Waits for changes below `path`; `found` fails when there is no such path. */
 export async function* watchChanges(
-  channelName: string, path: string, found: () => Promise<unknown>, options: WatchOptions,
+  channelName: string, path: string, found: () => Promise<Since>, options: WatchOptions,
 ): AsyncGenerator<WatchEvent, void, void> {
   const { signal, recursive = false } = options;
   throwIfAborted(signal);
@@ -28,19 +34,28 @@ export async function* watchChanges(
   const channel = new BroadcastChannel(channelName);
   const waiting: WatchEvent[] = [];
   let wake: (() => void) | undefined;
+  let since: Since | undefined;
   const base = normal(path);
-  channel.onmessage = ({ data }: MessageEvent<Change[]>) => {
-    for (const change of data) {
+  const onTold = ({ teller, before, changes }: Told) => {
+    // What had happened before is told a moment later, and is none of our business.
+    const old = since !== undefined && teller === since.teller ? Math.max(since.count - before, 0) : 0;
+    for (const change of changes.slice(old)) {
       const filename = within(base, normal(change.path), recursive);
       if (filename === undefined) continue;
       waiting.push({ eventType: change.eventType, filename: encoding === undefined ? asBuffer(utf8(filename)) : decode(utf8(filename), encoding) });
     }
     wake?.();
   };
+  const early: Told[] = [];
+  channel.onmessage = ({ data }: MessageEvent<Told>) => {
+    if (since === undefined) early.push(data);
+    else onTold(data);
+  };
   const abort = () => wake?.();
   signal?.addEventListener('abort', abort);
   try {
-    await found();
+    since = await found();
+    early.splice(0).forEach(onTold);
     for (;;) {
       for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) yield event;
       if (signal?.aborted) throw new AbortError(signal.reason);

@@ -42,6 +42,14 @@ export async function realpath(host: Host, request: Request, path: Uint8Array): 
   return host.look(request, (engine) => engine.realpath(path));
 }
 
+/** Since when who watches `path` from now on is told of changes. */
+export async function watch(host: Host, request: Request, path: Uint8Array): Promise<{ teller: string; count: number }> {
+  return host.look(request, (engine) => {
+    engine.stat(path, true);
+    return { teller: host.changes.teller, count: host.changes.count };
+  });
+}
+
 export async function mkdir(host: Host, request: Request, path: Uint8Array, mode: number): Promise<void> {
   await host.change(request, (engine) => {
     engine.mkdir(path, mode);

@@ -109,10 +109,7 @@ export async function importEnd(host: Host): Promise<Opened> {
 
 /** Begins to record writes and flushes. */
 export async function plugRecord(host: Host): Promise<void> {
-  await host.queue.step(false, () => {
-    host.plug.clear();
-    host.plug.cutAfter(Number.MAX_SAFE_INTEGER);
-  });
+  await host.queue.step(false, () => host.plug.clear());
 }
 
 /** Triples: kind (0 write, 1 flush), offset, length. */
@@ -136,8 +133,7 @@ export async function plugIsCut(host: Host): Promise<boolean> {
 export async function reopen(host: Host): Promise<Opened> {
   await host.queue.step(false, () => {
     host.dropEngine();
-    host.plug.clear();
-    host.plug.cutAfter(Number.MAX_SAFE_INTEGER);
+    host.plug.restore();
   });
   return { ...(await host.openEngine()), created: false };
 }
