@@ -22,7 +22,7 @@ const MAX_TOLD = 1000;
 
 export class Changes {
   readonly #channel: BroadcastChannel | undefined;
-  readonly teller = crypto.randomUUID();
+  readonly teller = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(16)).join('-');
   #told = 0;
   #waiting: Change[] = [];
   #timer = false;

@@ -165,15 +165,6 @@ test('while an image goes out, reading goes on and changes wait', () =>
     assert.equal(await fs.readFile('/g', 'utf8'), 'later');
   }));
 
-test('an image in a file is what mkfs.xfs and xfs_repair take for one', { skip: missing('xfs_db') }, async () => {
-  const name = join(folder, 'judged');
-  const volume = await Volume.open({ store: 'file', name, create: { size: 64 * MIB, label: 'judged' } });
-  await volume.promises.mkdir('/d');
-  for (let i = 0; i < 300; i++) await volume.promises.writeFile(`/d/file ${i}`, bytes(i * 100));
-  await volume.close();
-  assert.match(execFileSync('xfs_db', ['-r', '-c', 'label', name], { encoding: 'utf8' }), /judged/);
-});
-
 test('archives go out and come in', () =>
   withVolume(async (volume, fs) => {
     await fs.mkdir('/tree/deep/er', { recursive: true });
@@ -300,13 +291,4 @@ async function listed(volume, path) {
     found.push([name.toString('latin1'), stat.mode, stat.uid, stat.gid, stat.size * stat.isFile(), stat.nlink, stat.mtimeMs, attributes, contents]);
   }
   return found;
-}
-
-function missing(program) {
-  try {
-    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' });
-    return false;
-  } catch {
-    return `there is no ${program} here`;
-  }
 }
