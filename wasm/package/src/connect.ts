@@ -1,9 +1,11 @@
 /** Opens the way to a volume, and the volume, in this thread or in a worker of its own. */
-import { AbortError, fsError } from './errors.ts';
+import { AbortError, codeOf, fsError } from './errors.ts';
 import type { Opened } from './host.ts';
+import { isShared, sharedName } from './locks.ts';
 import type { HostOptions, OpenOptions, StoreName } from './options.ts';
 import { platform } from './platform.ts';
 import type { Port } from './port.ts';
+import { ReaderPort } from './readerport.ts';
 import { WorkerPort } from './workerport.ts';
 
 export interface Connection {
@@ -20,16 +22,20 @@ function wantsWorker(options: OpenOptions): boolean {
 }
 
 export async function connect(options: OpenOptions, host: HostOptions): Promise<Connection> {
-  return wantsWorker(options) ? inWorker(options, host) : here(options, host);
+  try {
+    return await (wantsWorker(options) ? inWorker(options, host) : here(options, host));
+  } catch (error) {
+    // Another tab writes it; who only reads reads through that one.
+    if (!host.readOnly || !isShared(host.store) || codeOf(error) !== 'EBUSY') throw error;
+    return ReaderPort.open(sharedName(host.store, host.name));
+  }
 }
 
 async function here(options: OpenOptions, host: HostOptions): Promise<Connection> {
-  const [{ startEngine }, { Host }, { DirectPort }] = await Promise.all([
-    import('./engine.ts'), import('./host.ts'), import('./direct.ts'),
-  ]);
+  const [{ startEngine }, { DirectPort, openHost }] = await Promise.all([import('./engine.ts'), import('./direct.ts')]);
   const source = options.wasm ?? (await platform().wasm());
   const [bindings, stores] = await Promise.all([startEngine(source), platform().stores()]);
-  const found = await Host.open(bindings, stores, host);
+  const found = await openHost(bindings, stores, host);
   return { port: new DirectPort(found.host), opened: found.opened };
 }
 

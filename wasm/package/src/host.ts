@@ -6,7 +6,7 @@ import type { Bindings, Engine, Plug } from './bindings.ts';
 import { Changes } from './changes.ts';
 import { fsError, throwIfAborted } from './errors.ts';
 import { Handles } from './handles.ts';
-import { type Held, lockVolume, sharedName } from './locks.ts';
+import { type Held, isShared, lockVolume, NO_LOCK, sharedName } from './locks.ts';
 import type { CreateOptions, HostOptions } from './options.ts';
 import { Queue } from './queue.ts';
 import type { Store } from './stores/store.ts';
@@ -67,6 +67,9 @@ export class Host {
   readonly changes: Changes;
   readonly #store: Store;
   readonly #lock: Held;
+  readonly #ends: (() => void)[] = [];
+  /** What the last opening told. */
+  opened: Omit<Opened, 'created'> | undefined;
   #engine: Engine | undefined;
   #plug: Plug | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -125,7 +128,7 @@ export class Host {
   /** Opens the volume that the store holds. */
   async openEngine(): Promise<Omit<Opened, 'created'>> {
     const { readOnly, cacheBytes, dirtyBytes } = this.options;
-    return this.queue.step(true, () => {
+    this.opened = await this.queue.step(true, () => {
       const engine = this.bindings.Engine.open(this.disk, readOnly, cacheBytes, dirtyBytes, Date.now());
       this.#engine = engine;
       const recovered = engine.recovered();
@@ -136,6 +139,17 @@ export class Host {
         recovered: recovered === undefined ? undefined : (JSON.parse(recovered) as Recovery),
       };
     });
+    return this.opened;
+  }
+
+  /** Whether tabs that only read come to this one, since it is the only one that writes. */
+  get hasReaders(): boolean {
+    return !this.options.readOnly && isShared(this.options.store) && globalThis.BroadcastChannel !== undefined && this.#lock !== NO_LOCK;
+  }
+
+  /** Something that ends with the volume. */
+  onEnd(end: () => void): void {
+    this.#ends.push(end);
   }
 
   get disk() {
@@ -211,6 +225,7 @@ export class Host {
   async abandon(): Promise<void> {
     this.queue.kill(fsError('EBADF', 'volume', undefined, undefined, 'the volume is closed'));
     this.dropEngine();
+    for (const end of this.#ends.splice(0)) end();
     this.changes.close();
     try {
       await this.#store.close();

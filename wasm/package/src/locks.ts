@@ -7,7 +7,8 @@ export interface Held {
   release(): Promise<void>;
 }
 
-const FREE: Held = { release: async () => {} };
+/** Where there is nothing to lock, or nothing to lock with. */
+export const NO_LOCK: Held = { release: async () => {} };
 
 /** What a volume is called where all tabs see it. */
 export function sharedName(store: StoreName, name: string): string {
@@ -15,14 +16,14 @@ export function sharedName(store: StoreName, name: string): string {
 }
 
 /** Volumes that only this thread can see need no lock. */
-function isShared(store: StoreName): boolean {
+export function isShared(store: StoreName): boolean {
   return store === 'opfs' || store === 'indexeddb';
 }
 
 /** Takes the lock of a volume, shared by readers; `EBUSY` when that can't be at once. */
 export async function lockVolume(store: StoreName, name: string, mode: LockMode): Promise<Held> {
   const locks = (globalThis.navigator as Navigator | undefined)?.locks;
-  if (!isShared(store) || locks === undefined) return FREE;
+  if (!isShared(store) || locks === undefined) return NO_LOCK;
   return new Promise<Held>((resolve, reject) => {
     const done = locks.request(sharedName(store, name), { mode, ifAvailable: true }, (lock) => {
       if (lock === null) {

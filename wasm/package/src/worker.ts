@@ -1,8 +1,8 @@
 /** The dedicated worker that has one volume: it does what messages say and answers each of them. */
-import { perform } from './direct.ts';
+import { openHost, perform } from './direct.ts';
 import { startEngine, type WasmSource } from './engine.ts';
 import { toWire } from './errors.ts';
-import { Host } from './host.ts';
+import type { Host } from './host.ts';
 import type { FromWorker, ToWorker } from './port.ts';
 import { browserStores } from './stores/open.ts';
 
@@ -33,7 +33,7 @@ async function answer(message: Exclude<ToWorker, { cancel: number }>): Promise<v
 async function handle(message: Exclude<ToWorker, { cancel: number }>): Promise<unknown> {
   if ('open' in message) {
     const bindings = await startEngine(message.wasm as WasmSource | undefined);
-    const found = await Host.open(bindings, browserStores, message.open);
+    const found = await openHost(bindings, browserStores, message.open);
     host = found.host;
     return found.opened;
   }
