@@ -2,9 +2,10 @@
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
+use xfskit::units::Ino;
 use xfskit::volume::{Namespace, SetAttributes, SetMode};
 
-use super::{Engine, array, timestamp};
+use super::{Engine, array, ino, timestamp};
 use crate::failure::{Failure, Result};
 
 #[wasm_bindgen]
@@ -14,8 +15,17 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::stat`]; `EPERM`.
     pub fn chmod(&mut self, path: &[u8], follow: bool, mode: u32) -> Result<()> {
-        let mode = Some((mode & 0o7777) as u16);
-        self.set_attributes(path, follow, &SetAttributes { mode, ..SetAttributes::default() })
+        let found = self.resolved(path, follow)?;
+        self.set_attributes(found, &with_mode(mode))
+    }
+
+    /// The same of an open file.
+    ///
+    /// # Errors
+    /// `EPERM`.
+    #[wasm_bindgen(js_name = chmodIno)]
+    pub fn chmod_ino(&mut self, number: f64, mode: u32) -> Result<()> {
+        self.set_attributes(ino(number), &with_mode(mode))
     }
 
     /// Sets owner and group; -1 leaves one as it is.
@@ -23,12 +33,17 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::stat`]; `EPERM`.
     pub fn chown(&mut self, path: &[u8], follow: bool, uid: f64, gid: f64) -> Result<()> {
-        let id = |id: f64| (id >= 0.0).then_some(id as u32);
-        self.set_attributes(
-            path,
-            follow,
-            &SetAttributes { uid: id(uid), gid: id(gid), ..SetAttributes::default() },
-        )
+        let found = self.resolved(path, follow)?;
+        self.set_attributes(found, &with_owner(uid, gid))
+    }
+
+    /// The same of an open file.
+    ///
+    /// # Errors
+    /// `EPERM`.
+    #[wasm_bindgen(js_name = chownIno)]
+    pub fn chown_ino(&mut self, number: f64, uid: f64, gid: f64) -> Result<()> {
+        self.set_attributes(ino(number), &with_owner(uid, gid))
     }
 
     /// Sets the times of access and modification, in milliseconds; NaN leaves one as it is.
@@ -36,13 +51,20 @@ impl Engine {
     /// # Errors
     /// Those of [`Engine::stat`]; `EPERM`.
     pub fn utimes(&mut self, path: &[u8], follow: bool, atime_ms: f64, mtime_ms: f64) -> Result<()> {
-        let time = |ms: f64| (!ms.is_nan()).then(|| timestamp(ms));
-        let set = SetAttributes { atime: time(atime_ms), mtime: time(mtime_ms), ..SetAttributes::default() };
-        self.set_attributes(path, follow, &set)
+        let found = self.resolved(path, follow)?;
+        self.set_attributes(found, &with_times(atime_ms, mtime_ms))
     }
 
-    fn set_attributes(&mut self, path: &[u8], follow: bool, set: &SetAttributes) -> Result<()> {
-        let found = self.resolved(path, follow)?;
+    /// The same of an open file.
+    ///
+    /// # Errors
+    /// `EPERM`.
+    #[wasm_bindgen(js_name = utimesIno)]
+    pub fn utimes_ino(&mut self, number: f64, atime_ms: f64, mtime_ms: f64) -> Result<()> {
+        self.set_attributes(ino(number), &with_times(atime_ms, mtime_ms))
+    }
+
+    fn set_attributes(&mut self, found: Ino, set: &SetAttributes) -> Result<()> {
         Ok(self.volume()?.set_attributes(found, set)?)
     }
 
@@ -102,6 +124,20 @@ impl Engine {
         }
         Ok(array(&list))
     }
+}
+
+fn with_mode(mode: u32) -> SetAttributes {
+    SetAttributes { mode: Some((mode & 0o7777) as u16), ..SetAttributes::default() }
+}
+
+fn with_owner(uid: f64, gid: f64) -> SetAttributes {
+    let id = |id: f64| (id >= 0.0).then_some(id as u32);
+    SetAttributes { uid: id(uid), gid: id(gid), ..SetAttributes::default() }
+}
+
+fn with_times(atime_ms: f64, mtime_ms: f64) -> SetAttributes {
+    let time = |ms: f64| (!ms.is_nan()).then(|| timestamp(ms));
+    SetAttributes { atime: time(atime_ms), mtime: time(mtime_ms), ..SetAttributes::default() }
 }
 
 /// Namespace and rest of a name.
