@@ -1,9 +1,13 @@
 //! Set-up: each step first looks whether its result is already there, so that a second run costs next to nothing.
 
+mod browsers;
 mod debian;
 mod deny;
+mod node;
 mod suites;
 mod targets;
+mod tools;
+mod wasm_bindgen;
 mod wasm_opt;
 mod wasmtime;
 mod xfsprogs;
@@ -38,14 +42,36 @@ pub(crate) fn run(report: &mut Report, purpose: For) -> Result<()> {
     if purpose == For::Tests {
         report.step("cargo-deny (about 5 minutes, once)", deny::install)?;
         report.step("fsx and pjdfstest (about 2 minutes, once)", suites::install)?;
+        javascript(report)?;
+        browsers(report)?;
     }
     Ok(())
+}
+
+/// What builds the package for JavaScript, beside the rustup target and wasm-opt.
+fn javascript(report: &mut Report) -> Result<()> {
+    report.step("wasm-bindgen (about 2 minutes, once)", wasm_bindgen::install)?;
+    report.step("npm packages", node::install)
+}
+
+/// Browsers, and what drives them.
+fn browsers(report: &mut Report) -> Result<()> {
+    report.step("Chromium and its driver", browsers::install_chromium)?;
+    report.step("Firefox and its driver (about 1 minute, once)", browsers::install_firefox)
 }
 
 /// Only what a build of both commands needs.
 pub(crate) fn targets_only(report: &mut Report) -> Result<()> {
     report.step("rustup targets", || install_targets(For::Demo))?;
     report.step("wasm-opt", wasm_opt::install)
+}
+
+/// What can't be had here is no reason to stop: it is said, with what is left out for it.
+fn or_skipped(installed: Result<Outcome>, left_out: &str) -> Outcome {
+    installed.unwrap_or_else(|failure| {
+        let last = failure.0.lines().last().unwrap_or_default().trim().to_owned();
+        Outcome::skipped(format!("{left_out} will be left out ({last})"))
+    })
 }
 
 /// Adds the rustup targets that `purpose` builds for.

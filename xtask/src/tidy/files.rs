@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use super::Finding;
 
 /// Names at the top of the repository.
-const TOP: [&str; 20] = [
+const TOP: [&str; 24] = [
     ".cargo",
     ".ci",
     ".gitignore",
+    ".npmrc",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "Cargo.lock",
@@ -22,10 +23,13 @@ const TOP: [&str; 20] = [
     "deny.toml",
     "fuzz",
     "mount",
+    "package-lock.json",
+    "package.json",
     "rustfmt.toml",
     "tests",
     "wasi-cli",
     "wasm",
+    "www",
     "xtask",
 ];
 /// File names that hide what is inside.
@@ -33,6 +37,9 @@ const NAMELESS: [&str; 4] = ["mod.rs", "util.rs", "utils.rs", "misc.rs"];
 /// Where files that are not text may lie: golden images, fuzz crashers.
 const BINARY_HOME: &str = "tests";
 const TEXT_LIMIT_BYTES: u64 = 200_000;
+/// A lock file is long and read by nobody.
+const NPM_LOCK: &str = "package-lock.json";
+const NPM_LOCK_LIMIT_BYTES: u64 = 1_000_000;
 const BINARY_LIMIT_BYTES: u64 = 1_000_000;
 const BINARY_TOTAL_LIMIT_BYTES: u64 = 16_000_000;
 
@@ -56,6 +63,9 @@ pub(crate) fn check(root: &Path, files: &[PathBuf]) -> Vec<Finding> {
         if is_binary {
             binary_bytes += size;
         }
+        if path.ends_with(NPM_LOCK) && names_a_host(&bytes) {
+            findings.push(Finding::Error(format!("{shown}: names the host that a package came from")));
+        }
         if let Some(error) = judge(path, size, is_binary) {
             findings.push(Finding::Error(format!("{shown}: {error}")));
         }
@@ -70,8 +80,18 @@ fn judge(path: &Path, size: u64, is_binary: bool) -> Option<String> {
     if is_binary && !path.starts_with(BINARY_HOME) {
         return Some(format!("a binary file outside {BINARY_HOME}/"));
     }
-    let limit = if is_binary { BINARY_LIMIT_BYTES } else { TEXT_LIMIT_BYTES };
+    let limit = match is_binary {
+        true => BINARY_LIMIT_BYTES,
+        false if path.ends_with(NPM_LOCK) => NPM_LOCK_LIMIT_BYTES,
+        false => TEXT_LIMIT_BYTES,
+    };
     (size > limit).then(|| format!("{size} bytes; at most {limit} may lie in the repository"))
+}
+
+/// Whether npm noted where it fetched a package; `.npmrc` says that it must not.
+fn names_a_host(lock: &[u8]) -> bool {
+    let noted = |line: &str| line.trim_start().starts_with("\"resolved\": \"http");
+    String::from_utf8_lossy(lock).lines().any(noted)
 }
 
 #[cfg(test)]
@@ -84,6 +104,12 @@ mod tests {
         assert!(judge(Path::new("tests/golden/a.img.zst"), 5_000_000, true).is_some());
         assert!(judge(Path::new("core/a.bin"), 5, true).is_some());
         assert!(judge(Path::new("core/src/a.rs"), 300_000, false).is_some());
+    }
+
+    #[test]
+    fn hosts_in_a_lock_file_are_found() {
+        assert!(names_a_host(b"{\n  \"resolved\": \"https://host.example/a.tgz\",\n}"));
+        assert!(!names_a_host(b"{\n  \"resolved\": \"tests/browser\",\n}"));
     }
 
     #[test]
