@@ -51,9 +51,7 @@ pub(crate) fn wasm(report: &mut Report) -> Result<()> {
         run::logged(&mut build, "build-wasm")?;
         let built = workspace::target().join("wasm32-wasip1/dist-wasm/xfskit.wasm");
         let smaller = built.with_extension("opt.wasm");
-        let mut shrink = run::command("wasm-opt");
-        shrink.args(["-Oz", "--strip-producers"]).args(WASM_FEATURES).arg(&built).arg("-o").arg(&smaller);
-        run::logged(&mut shrink, "wasm-opt")?;
+        shrink(&built, &smaller)?;
         let bytes = place(&smaller, "xfskit.wasm")?;
         if bytes > WASM_LIMIT_BYTES {
             let (is, limit) = (megabytes(bytes), megabytes(WASM_LIMIT_BYTES));
@@ -61,6 +59,13 @@ pub(crate) fn wasm(report: &mut Report) -> Result<()> {
         }
         Ok(Outcome::done().with_notes(vec![megabytes(bytes)]))
     })
+}
+
+/// Makes a wasm module as small as binaryen can; `to` may be the same file.
+pub(crate) fn shrink(module: &Path, to: &Path) -> Result<()> {
+    let mut shrink = run::command("wasm-opt");
+    shrink.args(["-Oz", "--strip-producers"]).args(WASM_FEATURES).arg(module).arg("-o").arg(to);
+    run::logged(&mut shrink, "wasm-opt").map(drop)
 }
 
 /// Puts a built file into `dist/` under a name; returns its size in bytes.

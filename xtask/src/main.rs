@@ -6,6 +6,7 @@ mod crash;
 mod demo;
 mod dist;
 mod mount;
+mod npm;
 mod report;
 mod run;
 mod setup;
@@ -24,6 +25,7 @@ usage: cargo xtask COMMAND
   demo            build xfskit for wasm32-wasip1 and show it at work under wasmtime
   test [--quick]  set up what the tests need and pass them all; --quick: those that take under two minutes
   dist            leave dist/xfskit (this host) and dist/xfskit.wasm (wasip1)
+  npm             leave dist/npm, the package for JavaScript
   bench [ARGS]    time xfskit beside the kernel's XFS (root and a quiet machine); `bench --help` says more
   crash [ARGS]    pull the plug on volumes at work, for as long as `--minutes M` says, from `--seed N` on
   twins [ARGS]    have the kernel and xfskit do the same: `--options NAME --seed N --steps N --count K`
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::run(&mut report, demo::Form::Full),
         Some("test") => checks::run(&mut report, rest),
         Some("dist") => setup::targets_only(&mut report).and_then(|()| dist::run(&mut report)),
+        Some("npm") => setup::for_package(&mut report).and_then(|()| npm::run(&mut report)),
         Some("bench") => bench::run(&mut report, rest),
         Some("crash") => crash::run(&mut report, rest),
         Some("twins") => twins::run(&mut report, rest),

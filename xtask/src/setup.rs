@@ -3,11 +3,11 @@
 mod browsers;
 mod debian;
 mod deny;
-mod node;
+pub(crate) mod node;
 mod suites;
 mod targets;
 mod tools;
-mod wasm_bindgen;
+pub(crate) mod wasm_bindgen;
 mod wasm_opt;
 mod wasmtime;
 mod xfsprogs;
@@ -72,6 +72,14 @@ fn or_skipped(installed: Result<Outcome>, left_out: &str) -> Outcome {
         let last = failure.0.lines().last().unwrap_or_default().trim().to_owned();
         Outcome::skipped(format!("{left_out} will be left out ({last})"))
     })
+}
+
+/// What a build of the package for JavaScript needs.
+pub(crate) fn for_package(report: &mut Report) -> Result<()> {
+    report.section("set-up");
+    report.step("rustup targets", || targets::install(vec![targets::WEB]))?;
+    report.step("wasm-opt", wasm_opt::install)?;
+    javascript(report)
 }
 
 /// Adds the rustup targets that `purpose` builds for.

@@ -16,10 +16,19 @@ const STAMP: &str = "node_modules/.xfskit-lock";
 const OUT_OF_SYNC: &str = "in sync";
 
 /// `npm`, at the root of the workspace.
-fn npm() -> Command {
+pub(crate) fn npm() -> Command {
     let mut command = run::command("npm");
     command.current_dir(workspace::root());
     command
+}
+
+/// Why what is written in JavaScript can't be built here; `None` when it can.
+pub(crate) fn obstacle() -> Option<String> {
+    match version() {
+        Some(version) if version >= OLDEST && run::found("npm").is_some() => {}
+        _ => return Some(format!("Node.js {OLDEST} or newer with npm is not here")),
+    }
+    (!is_current()).then(|| "the npm packages are not installed".to_owned())
 }
 
 /// Installs the packages as locked, unless those are there.

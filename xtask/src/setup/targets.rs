@@ -6,8 +6,10 @@ use crate::run;
 
 /// The target of the command under wasmtime.
 const WASI: &str = "wasm32-wasip1";
+/// The target of the package for JavaScript.
+pub(crate) const WEB: &str = "wasm32-unknown-unknown";
 /// Targets without std, where the core must build: one with a browser around it, one with nothing at all.
-pub(crate) const NO_STD: [&str; 2] = ["wasm32-unknown-unknown", "x86_64-unknown-none"];
+pub(crate) const NO_STD: [&str; 2] = [WEB, "x86_64-unknown-none"];
 
 /// The targets that `purpose` builds for.
 pub(crate) fn for_purpose(purpose: For) -> Vec<&'static str> {

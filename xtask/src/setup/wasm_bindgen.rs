@@ -1,6 +1,7 @@
 //! wasm-bindgen, which writes the JavaScript around a wasm module, and the runner of its tests.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::{or_skipped, tools};
 use crate::report::{Outcome, Result, failure};
@@ -12,6 +13,18 @@ const RUNNER: &str = "wasm-bindgen-test-runner";
 /// Builds it in the version of the crate that the workspace is locked to; no other one understands its modules.
 pub(crate) fn install() -> Result<Outcome> {
     Ok(or_skipped(tools::install(PACKAGE, &version()?, RUNNER), "the package for JavaScript and its tests"))
+}
+
+/// Where the program is, once it is installed.
+pub(crate) fn program() -> Result<PathBuf> {
+    found("wasm-bindgen")
+}
+
+fn found(program: &str) -> Result<PathBuf> {
+    match tools::found(PACKAGE, &version()?, program) {
+        Some(path) => Ok(path),
+        None => failure(format!("{program} is not there; `cargo xtask setup` builds it")),
+    }
 }
 
 fn version() -> Result<String> {

@@ -1,0 +1,92 @@
+//! `cargo xtask npm`: `dist/npm`, the package for JavaScript.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::report::{Outcome, Report, Result, failure};
+use crate::setup::{node, wasm_bindgen};
+use crate::{dist, run, workspace};
+
+/// What the wasm module may weigh when it travels, compressed by brotli.
+const BROTLI_LIMIT_BYTES: u64 = 250 * 1024;
+/// Where wasm-bindgen leaves the module and its JavaScript, for the package's own sources to import.
+const GENERATED: &str = "wasm/package/generated";
+const PACKAGE: &str = "wasm/package";
+
+/// Prints the size of a file, compressed as hard as brotli can.
+const BROTLI_SIZE: &str = "\
+const { readFileSync } = require('node:fs');
+const { brotliCompressSync, constants } = require('node:zlib');
+const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
+process.stdout.write(String(brotliCompressSync(readFileSync(process.argv[1]), { params }).length));";
+
+/// Where the package is left.
+pub(crate) fn folder() -> PathBuf {
+    workspace::dist().join("npm")
+}
+
+/// Why the package can't be built here; `None` when it can.
+pub(crate) fn obstacle() -> Option<String> {
+    node::obstacle().or_else(|| wasm_bindgen::program().err().map(|failure| failure.0))
+}
+
+/// Builds it.
+pub(crate) fn run(report: &mut Report) -> Result<()> {
+    report.section("dist/npm");
+    if let Some(why) = obstacle() {
+        return failure(why);
+    }
+    module(report)?;
+    report.step("the package", || {
+        run::logged(node::npm().args(["run", "build", "--workspace", PACKAGE]), "npm-build")?;
+        if !folder().join("package.json").is_file() {
+            return failure("the build script of wasm/package left no dist/npm/package.json");
+        }
+        Ok(Outcome::done())
+    })
+}
+
+/// Builds the wasm module and holds it to its size.
+fn module(report: &mut Report) -> Result<()> {
+    report.step("the wasm module", || {
+        let mut build = run::cargo();
+        build.args(["build", "--profile", "dist-wasm", "--target", "wasm32-unknown-unknown"]);
+        run::logged(build.args(["--package", "xfskit-wasm"]), "build-npm")?;
+        let built = workspace::target().join("wasm32-unknown-unknown/dist-wasm/xfskit_wasm.wasm");
+        let generated = workspace::root().join(GENERATED);
+        if generated.exists() {
+            fs::remove_dir_all(&generated)?;
+        }
+        let mut bind = run::command(&wasm_bindgen::program()?.to_string_lossy());
+        bind.args(["--target", "web", "--out-name", "xfskit", "--out-dir"]).arg(&generated).arg(built);
+        run::logged(&mut bind, "wasm-bindgen")?;
+        let module = generated.join("xfskit_bg.wasm");
+        dist::shrink(&module, &module)?;
+        let (raw, compressed) = (fs::metadata(&module)?.len(), brotli_size(&module)?);
+        let size = format!("{} KiB, {} KiB by brotli", kibibytes(raw), kibibytes(compressed));
+        if compressed > BROTLI_LIMIT_BYTES {
+            let limit = kibibytes(BROTLI_LIMIT_BYTES);
+            return failure(format!("the wasm module has grown to {size}; it may take {limit} by brotli"));
+        }
+        Ok(Outcome::done().with_notes(vec![size]))
+    })
+}
+
+fn brotli_size(file: &Path) -> Result<u64> {
+    Ok(run::output(run::command("node").args(["-e", BROTLI_SIZE]).arg(file))?.trim().parse()?)
+}
+
+fn kibibytes(bytes: u64) -> String {
+    format!("{}.{}", bytes / 1024, bytes % 1024 * 10 / 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(kibibytes(250 * 1024 + 512), "250.5");
+        assert_eq!(kibibytes(1023), "0.9");
+    }
+}
