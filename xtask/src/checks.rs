@@ -9,23 +9,26 @@ use std::time::Duration;
 use crate::demo::{self, Form};
 use crate::report::{Outcome, Report, Result, failure};
 use crate::setup::{self, For};
-use crate::{dist, run, tidy, tour};
+use crate::{dist, pages, run, tidy, tour};
 
 /// How long the advisory database may take to come; it is public, but not every machine reaches it.
 const ADVISORY_LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs the tests; `--quick` leaves out what takes long.
+/// Runs the tests; `--quick` leaves out what takes long, `--browsers` all that needs none.
 pub(crate) fn run(report: &mut Report, args: &[String]) -> Result<()> {
-    let is_quick = match args {
-        [] => false,
-        [flag] if flag == "--quick" => true,
-        _ => return failure("test takes no argument but --quick"),
-    };
-    if is_quick {
-        report.section("set-up");
-        report.step("rustup targets", || setup::install_targets(For::Tests))?;
-        form(report)?;
-        return tests(report, &["--workspace", "--exclude", "xfskit-tests"]);
+    match args {
+        [] => {}
+        [flag] if flag == "--quick" => {
+            report.section("set-up");
+            report.step("rustup targets", || setup::install_targets(For::Tests))?;
+            form(report)?;
+            return tests(report, &["--workspace", "--exclude", "xfskit-tests"]);
+        }
+        [flag] if flag == "--browsers" => {
+            setup::for_browsers(report)?;
+            return in_browsers(report);
+        }
+        _ => return failure("test takes no argument but --quick or --browsers"),
     }
     setup::run(report, For::Tests)?;
     form(report)?;
@@ -34,6 +37,7 @@ pub(crate) fn run(report: &mut Report, args: &[String]) -> Result<()> {
     wasm_unit_tests(report)?;
     docs(report)?;
     dist::run(report)?;
+    in_browsers(report)?;
     report.section("from outside");
     tour::run(report)?;
     demo::run(report, Form::Short)
@@ -101,6 +105,12 @@ fn wasm_unit_tests(report: &mut Report) -> Result<()> {
     })
 }
 
+/// What is tested in the browsers that are here.
+fn in_browsers(report: &mut Report) -> Result<()> {
+    report.section("in browsers");
+    pages::test(report)
+}
+
 fn docs(report: &mut Report) -> Result<()> {
     report.step("docs, warnings are errors", || {
         let mut doc = run::cargo();
@@ -119,7 +129,8 @@ fn counted(command: &mut Command, name: &str) -> Result<Outcome> {
     Ok(Outcome::done().with_notes(summary(&log)?))
 }
 
-fn summary(log: &Path) -> Result<Vec<String>> {
+/// How many tests passed by a log, and what was skipped.
+pub(crate) fn summary(log: &Path) -> Result<Vec<String>> {
     let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
     let passed: u64 = text.lines().filter_map(passed_in).sum();
     let mut notes = vec![format!("{passed} passed")];
@@ -137,10 +148,11 @@ fn skipped_in(line: &str) -> Option<&str> {
     line.split_once("skipped: ").map(|(_, reason)| reason.trim())
 }
 
-/// The number in "test result: ok. 12 passed; …".
+/// The number in "test result: ok. 12 passed; …" of Rust's tests, and in "  12 passed (3.4s)" of Playwright's.
 fn passed_in(line: &str) -> Option<u64> {
-    let rest = line.strip_prefix("test result: ok. ")?;
-    rest.split_whitespace().next()?.parse().ok()
+    let mut words = line.strip_prefix("test result: ok. ").unwrap_or(line).split_whitespace();
+    let count = words.next()?.parse().ok()?;
+    words.next()?.starts_with("passed").then_some(count)
 }
 
 #[cfg(test)]
@@ -151,6 +163,7 @@ mod tests {
     fn passed_tests_are_counted() {
         let line = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(passed_in(line), Some(12));
+        assert_eq!(passed_in("  12 passed (1.7s)"), Some(12));
         assert_eq!(passed_in("running 3 tests"), None);
         assert_eq!(skipped_in("a::b: skipped: no root or no XFS"), Some("no root or no XFS"));
     }

@@ -2,11 +2,13 @@
 
 mod bench;
 mod checks;
+mod contained;
 mod crash;
 mod demo;
 mod dist;
 mod mount;
 mod npm;
+mod pages;
 mod report;
 mod run;
 mod setup;
@@ -23,7 +25,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   demo            build xfskit for wasm32-wasip1 and show it at work under wasmtime
-  test [--quick]  set up what the tests need and pass them all; --quick: those that take under two minutes
+  test [--quick]  set up what the tests need and pass them all; --quick: those that take under two minutes;
+                  --browsers: those of the package for JavaScript in browsers
   dist            leave dist/xfskit (this host) and dist/xfskit.wasm (wasip1)
   npm             leave dist/npm, the package for JavaScript
   bench [ARGS]    time xfskit beside the kernel's XFS (root and a quiet machine); `bench --help` says more

@@ -1,6 +1,6 @@
 //! Set-up: each step first looks whether its result is already there, so that a second run costs next to nothing.
 
-mod browsers;
+pub(crate) mod browsers;
 mod debian;
 mod deny;
 pub(crate) mod node;
@@ -64,6 +64,12 @@ fn browsers(report: &mut Report) -> Result<()> {
 pub(crate) fn targets_only(report: &mut Report) -> Result<()> {
     report.step("rustup targets", || install_targets(For::Demo))?;
     report.step("wasm-opt", wasm_opt::install)
+}
+
+/// As [`for_package`], with the browsers to try it in.
+pub(crate) fn for_browsers(report: &mut Report) -> Result<()> {
+    for_package(report)?;
+    browsers(report)
 }
 
 /// What can't be had here is no reason to stop: it is said, with what is left out for it.
