@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::demo::{self, Form};
 use crate::report::{Outcome, Report, Result, failure};
 use crate::setup::{self, For};
-use crate::{dist, pages, run, tidy, tour};
+use crate::{browsers, dist, npm, pages, run, tidy, tour};
 
 /// How long the advisory database may take to come; it is public, but not every machine reaches it.
 const ADVISORY_LIMIT: Duration = Duration::from_secs(60);
@@ -52,6 +52,10 @@ fn form(report: &mut Report) -> Result<()> {
     report.step("clippy", || logged(run::cargo().args(clippy), "clippy"))?;
     let wasi = ["clippy", "--package", "xfskit-cli", "--target", "wasm32-wasip1", "--", "-D", "warnings"];
     report.step("clippy for wasm32-wasip1", || logged(run::cargo().args(wasi), "clippy-wasi"))?;
+    let web = ["clippy", "--package", "xfskit-wasm", "--all-targets", "--target", "wasm32-unknown-unknown"];
+    report.step("clippy for wasm32-unknown-unknown", || {
+        logged(run::cargo().args(web).args(["--", "-D", "warnings"]), "clippy-web")
+    })?;
     for target in setup::NO_STD_TARGETS {
         let build = ["build", "--package", "xfskit", "--no-default-features", "--target", target];
         report.step(&format!("the core without std, for {target}"), || {
@@ -105,9 +109,14 @@ fn wasm_unit_tests(report: &mut Report) -> Result<()> {
     })
 }
 
-/// What is tested in the browsers that are here.
+/// The package for JavaScript: built, and tested in the browsers that are here.
 fn in_browsers(report: &mut Report) -> Result<()> {
+    match npm::obstacle() {
+        None => npm::run(report)?,
+        Some(why) => report.step("dist/npm", || Ok(Outcome::skipped(why)))?,
+    }
     report.section("in browsers");
+    browsers::unit_tests(report)?;
     pages::test(report)
 }
 

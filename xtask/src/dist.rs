@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::report::{Outcome, Report, Result, failure};
 use crate::{run, workspace};
@@ -51,7 +52,7 @@ pub(crate) fn wasm(report: &mut Report) -> Result<()> {
         run::logged(&mut build, "build-wasm")?;
         let built = workspace::target().join("wasm32-wasip1/dist-wasm/xfskit.wasm");
         let smaller = built.with_extension("opt.wasm");
-        shrink(&built, &smaller)?;
+        shrink(&mut run::command("wasm-opt"), &built, &smaller)?;
         let bytes = place(&smaller, "xfskit.wasm")?;
         if bytes > WASM_LIMIT_BYTES {
             let (is, limit) = (megabytes(bytes), megabytes(WASM_LIMIT_BYTES));
@@ -61,11 +62,10 @@ pub(crate) fn wasm(report: &mut Report) -> Result<()> {
     })
 }
 
-/// Makes a wasm module as small as binaryen can; `to` may be the same file.
-pub(crate) fn shrink(module: &Path, to: &Path) -> Result<()> {
-    let mut shrink = run::command("wasm-opt");
-    shrink.args(["-Oz", "--strip-producers"]).args(WASM_FEATURES).arg(module).arg("-o").arg(to);
-    run::logged(&mut shrink, "wasm-opt").map(drop)
+/// Makes a wasm module as small as binaryen's `wasm_opt` can; `to` may be the same file.
+pub(crate) fn shrink(wasm_opt: &mut Command, module: &Path, to: &Path) -> Result<()> {
+    wasm_opt.args(["-Oz", "--strip-producers"]).args(WASM_FEATURES).arg(module).arg("-o").arg(to);
+    run::logged(wasm_opt, "wasm-opt").map(drop)
 }
 
 /// Puts a built file into `dist/` under a name; returns its size in bytes.

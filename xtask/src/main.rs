@@ -1,6 +1,7 @@
 //! Everything a contributor runs: `cargo xtask demo`, `test`, `dist`, `bench`, `crash`, `twins`, `tidy`, `setup`.
 
 mod bench;
+mod browsers;
 mod checks;
 mod contained;
 mod crash;

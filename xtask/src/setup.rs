@@ -48,7 +48,7 @@ pub(crate) fn run(report: &mut Report, purpose: For) -> Result<()> {
     Ok(())
 }
 
-/// What builds the package for JavaScript, beside the rustup target and wasm-opt.
+/// What builds the package for JavaScript, beside the rustup target.
 fn javascript(report: &mut Report) -> Result<()> {
     report.step("wasm-bindgen (about 2 minutes, once)", wasm_bindgen::install)?;
     report.step("npm packages", node::install)
@@ -84,7 +84,6 @@ fn or_skipped(installed: Result<Outcome>, left_out: &str) -> Outcome {
 pub(crate) fn for_package(report: &mut Report) -> Result<()> {
     report.section("set-up");
     report.step("rustup targets", || targets::install(vec![targets::WEB]))?;
-    report.step("wasm-opt", wasm_opt::install)?;
     javascript(report)
 }
 

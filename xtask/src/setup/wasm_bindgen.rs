@@ -20,6 +20,11 @@ pub(crate) fn program() -> Result<PathBuf> {
     found("wasm-bindgen")
 }
 
+/// Where the runner of tests is, once it is installed.
+pub(crate) fn runner() -> Result<PathBuf> {
+    found(RUNNER)
+}
+
 fn found(program: &str) -> Result<PathBuf> {
     match tools::found(PACKAGE, &version()?, program) {
         Some(path) => Ok(path),
