@@ -1,5 +1,6 @@
 //! Listing a directory, in the order of its entries' addresses.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::da::damaged;
@@ -12,9 +13,13 @@ use crate::format::dir::shortform::Shortform;
 use crate::format::dir::{Dataptr, FIRST_ENTRY_AT};
 use crate::format::inode::{FileType, fork_format};
 use crate::geometry::Geometry;
+use crate::inode::fork::extents_from;
 use crate::inode::{Fork, Inode, map_at};
-use crate::journal::Transaction;
-use crate::units::{FileBlock, Ino};
+use crate::journal::{Locator, Transaction};
+use crate::units::{FileBlock, FsBlock, Ino};
+
+/// Blocks that are considered to be read together, at most.
+const AHEAD_BLOCKS: usize = 64;
 
 /// At most `max` entries behind the one whose cookie is `after` (0: from the start), without `.` and `..`.
 ///
@@ -42,7 +47,8 @@ pub fn list(tx: &mut Transaction<'_>, dir: &Inode, after: u64, max: usize) -> Re
         };
         blocks_left = left;
         if let Some(locator) = locate_data(tx, dir, at)? {
-            let geometry = alloc::sync::Arc::clone(tx.geometry());
+            read_ahead(tx, dir, at, &locator)?;
+            let geometry = Arc::clone(tx.geometry());
             let block = tx.block(&locator)?;
             let scan = Scan { geometry: &geometry, dir, at, after, max };
             scan.block(block, &mut entries).map_err(|problem| damaged(block.kind, dir, at, problem))?;
@@ -50,6 +56,29 @@ pub fn list(tx: &mut Transaction<'_>, dir: &Inode, after: u64, max: usize) -> Re
         at = at.plus(len_fsblocks);
     }
     Ok(entries)
+}
+
+/// Reads the block at `at`, unless it is in memory, together with those behind it in the directory that lie close by.
+fn read_ahead(tx: &mut Transaction<'_>, dir: &Inode, at: FileBlock, locator: &Locator) -> Result<()> {
+    if !locator.pieces.is_empty() || tx.store().is_cached(locator.daddr) {
+        return Ok(());
+    }
+    let geometry = Arc::clone(tx.geometry());
+    let len_fsblocks = geometry.dir_fsblocks();
+    let mut wanted = Vec::new();
+    for extent in extents_from(tx, dir, Fork::Data, at..geometry.dir_leaf_start())? {
+        // A block that begins in one extent and ends in another is left to who asks for it.
+        let first = extent.file_block.max(at).0.next_multiple_of(len_fsblocks.into());
+        let last = extent.file_end().0.saturating_sub(len_fsblocks.into());
+        for block in (first..=last).step_by(len_fsblocks as usize).take(AHEAD_BLOCKS) {
+            let start = geometry.daddr(FsBlock(extent.start.0 + (block - extent.file_block.0)));
+            wanted.push(Locator { daddr: start, ..locator.clone() });
+        }
+        if wanted.len() >= AHEAD_BLOCKS {
+            break;
+        }
+    }
+    tx.store().read_ahead(&wanted)
 }
 
 fn list_shortform(geometry: &Geometry, dir: &Inode, after: u32, max: usize) -> Result<Vec<DirEntry>> {

@@ -24,6 +24,7 @@ use crate::geometry::Geometry;
 use crate::units::{AgBlock, Daddr, Ino, Lsn};
 
 mod force;
+mod readahead;
 
 /// The volume's summary counters, or changes to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -278,6 +279,11 @@ impl Store {
             self.device.read_at(piece.daddr.0 << 9, &mut bytes[done..done + len])?;
             done += len;
         }
+        self.verified(at, bytes)
+    }
+
+    /// The block at `at`, which holds `bytes`, if it is what it must be.
+    fn verified(&self, at: &Locator, bytes: Vec<u8>) -> Result<Block> {
         let kind = at.kinds.iter().copied().find(|kind| kind.has_magic(&bytes)).unwrap_or(at.kinds[0]);
         self.verify(kind, &bytes, at.daddr, at.owner)?;
         let pieces = if at.pieces.is_empty() {

@@ -6,6 +6,7 @@ mod dirs;
 mod failures;
 mod full;
 mod journal;
+mod listing;
 mod log;
 mod many;
 mod names;
