@@ -121,6 +121,8 @@ pub struct Volume {
     files: Files,
     /// Inodes on unlinked lists that are still to be freed.
     orphans: Vec<Ino>,
+    /// Those that are too damaged for it: they are left to recovery.
+    abandoned: Vec<Ino>,
     /// Inodes that outlive their last name.
     held: Held,
     /// Those of them that were made without a name, and never had one.
@@ -157,6 +159,7 @@ impl Volume {
             now: Timestamp::default(),
             files: Files::default(),
             orphans: Vec::new(),
+            abandoned: Vec::new(),
             held: Held::default(),
             shifting: None,
             nameless: BTreeSet::new(),

@@ -272,6 +272,21 @@ pub fn check_reserved(tx: &mut Transaction<'_>, files: &Files) -> Result<()> {
     if needed == 0 || reserve::is_available(tx, needed)? { Ok(()) } else { Err(Error::NoSpace) }
 }
 
+/// Refuses when a transaction that takes names or blocks away leaves too little room for data that was accepted. The
+/// pool is there for it.
+///
+/// # Errors
+/// [`Error::NoSpace`] then; those of reading the AGs' headers.
+pub fn check_accepted(tx: &mut Transaction<'_>, files: &Files) -> Result<()> {
+    let needed = files.reserved().total();
+    let takes_space = tx.counters().fdblocks < tx.store().counters().fdblocks;
+    if !takes_space || needed == 0 || reserve::is_available(tx, needed)? {
+        Ok(())
+    } else {
+        Err(Error::NoSpace)
+    }
+}
+
 /// Gives up blocks between the end of a file and file block `to` that are not marked as unwritten.
 ///
 /// Kernels before 4.20 left such blocks behind, with whatever was in them; as the file grows it would come into view.

@@ -130,13 +130,18 @@ fn empty_root(tx: &mut Transaction<'_>, ino: Ino) -> Result<()> {
         bmap::lookup(tx, ino, Fork::Attr, FileBlock(0))?.filter(|root| root.file_block == FileBlock(0));
     // Without a root there is no tree that could lead anywhere.
     let Some(root) = root else { return Ok(()) };
+    if !tx.geometry().is_valid_extent(root.start, 1) {
+        let problem = Problem::Bounds { field: "startblock", found: root.start.0 };
+        return Err(Error::corrupt("extent", Place::file_block(ino, FileBlock(0)), problem));
+    }
     let (daddr, len_bytes) = (tx.geometry().daddr(root.start), tx.geometry().blocksize);
     let kinds = &[BlockKind::AttrLeaf, BlockKind::DaNode];
     let locator = Locator::new(kinds, daddr, len_bytes, Some(ino.0));
     match tx.block(&locator) {
         Ok(block) if block.kind == BlockKind::AttrLeaf && is_empty_leaf(&block.bytes) => {}
-        // A damaged one is no reason to keep the file.
-        Ok(_) | Err(Error::Corrupt(_)) => make_empty_leaf(tx.create(&locator)),
+        Ok(_) => make_empty_leaf(tx.create(&locator)),
+        // A damaged one is no reason to keep the file. It leads nowhere, and may be a block of somebody else.
+        Err(Error::Corrupt(_)) => {}
         Err(error) => return Err(error),
     }
     Ok(())

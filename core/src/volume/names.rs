@@ -7,6 +7,7 @@ use alloc::borrow::Cow;
 
 use super::Volume;
 use super::open_unlinked::lose_name;
+use crate::data::write::check_accepted;
 use crate::dir::edit;
 use crate::dir::{self};
 use crate::error::{Error, Mistake, Place, Problem, Result};
@@ -56,6 +57,7 @@ impl Volume {
             edit::remove(&mut tx, &parent, name)?;
             touch_dir(&mut tx, dir, -i32::from(directory), now)?;
             let fate = lose_name(&mut tx, &target, (&parent, name), &volume.held, now)?;
+            check_accepted(&mut tx, &volume.files)?;
             tx.commit()?;
             volume.settle(target.ino, fate);
             Ok(())

@@ -43,7 +43,7 @@ impl Volume {
     /// [`Mistake::NotFound`] for one that is being freed already; corruption when there is no such inode; those of the
     /// device.
     pub fn hold(&mut self, ino: Ino) -> Result<()> {
-        if self.orphans.contains(&ino) {
+        if self.orphans.contains(&ino) || self.abandoned.contains(&ino) {
             return Err(Mistake::NotFound.into());
         }
         inode::read(&mut self.transaction(), ino)?;
@@ -132,17 +132,24 @@ impl Volume {
         }
     }
 
-    /// Frees what has lost its last name and was too large to go with it.
+    /// Frees what has lost its last name and was too large to go with it. One that can't be freed keeps no other.
     pub(super) fn free_orphans(&mut self) -> Result<()> {
-        while let Some(&ino) = self.orphans.last() {
-            inactivate::finish(&mut self.store, ino)?;
-            self.orphans.pop();
+        let mut outcome = Ok(());
+        for ino in core::mem::take(&mut self.orphans) {
+            let freed = inactivate::finish(&mut self.store, ino);
+            if freed.is_err() {
+                self.orphans.push(ino);
+            }
+            outcome = outcome.and(freed);
         }
-        Ok(())
+        outcome
     }
 
-    /// Whether an inode without a name is held.
-    pub(super) fn holds_unlinked(&mut self) -> Result<bool> {
+    /// Whether there is an inode without a name: one that is held, or could not be freed.
+    pub(super) fn has_unlinked(&mut self) -> Result<bool> {
+        if !self.orphans.is_empty() || !self.abandoned.is_empty() {
+            return Ok(true);
+        }
         let mut tx = Transaction::new(&mut self.store);
         for &ino in self.held.keys() {
             if inode::read(&mut tx, ino)?.core.nlink.get() == 0 {

@@ -2,6 +2,7 @@
 
 mod agree;
 mod allocate;
+mod damaged;
 mod dirs;
 mod failures;
 mod full;

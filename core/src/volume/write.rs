@@ -276,8 +276,11 @@ impl Volume {
     /// # Errors
     /// Those of the device; corruption.
     pub fn fsync(&mut self, ino: Ino) -> Result<()> {
-        self.store.expect_force();
-        self.writeback(ino)?;
+        self.store.expect_force(true);
+        let written = self.writeback(ino);
+        // Also when there is nothing to force: others do not get the room that is kept for this.
+        self.store.expect_force(false);
+        written?;
         self.store.force()
     }
 
@@ -295,12 +298,21 @@ impl Volume {
     /// somebody holds an inode without a name, the log stays as it is: recovery has to free that after a crash.
     ///
     /// # Errors
-    /// Those of the device; corruption.
+    /// Those of the device; corruption. An inode without a name that is too damaged to be freed is told of once and left
+    /// to recovery, so the log stays dirty from then on; all else is durable.
     pub fn quiesce(&mut self) -> Result<()> {
         self.sync()?;
+        let freed = self.free_orphans();
         // A clean log would say that there are none: recovery, which also frees them, would not look.
-        self.free_orphans()?;
-        if self.holds_unlinked()? { self.store.force() } else { self.store.quiesce() }
+        if self.has_unlinked()? {
+            self.store.force()?
+        } else {
+            self.store.quiesce()?
+        }
+        if matches!(freed, Err(Error::Corrupt(_))) {
+            self.abandoned.append(&mut self.orphans);
+        }
+        freed
     }
 
     /// Makes everything durable and in place, the log clean, and gives the device back. Nothing is held any more.

@@ -115,9 +115,14 @@ impl Store {
         self.shut_down_on_error(outcome)
     }
 
-    /// Says that [`Store::force`] comes next: what is committed until then goes into the same checkpoint if it can.
-    pub fn expect_force(&mut self) {
-        self.is_forcing = true;
+    /// Says whether [`Store::force`] comes next: what is committed until then goes into the same checkpoint if it can.
+    pub fn expect_force(&mut self, is_next: bool) {
+        self.is_forcing = is_next;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_force_expected(&self) -> bool {
+        self.is_forcing
     }
 
     /// Bytes of the log that are needed until blocks are put in place.
