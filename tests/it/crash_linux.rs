@@ -57,7 +57,7 @@ fn recover_with_linux(referee: &Referee, image: &Path) {
     referee.repair_n(image);
 }
 
-fn volume_in(image: &Path) -> Volume {
+pub(super) fn volume_in(image: &Path) -> Volume {
     let bytes = std::fs::read(image).expect("read the image");
     let device = xfskit::device::MemoryDevice::new(bytes);
     Volume::open(Box::new(device), &OpenOptions::default()).expect("open")

@@ -11,6 +11,7 @@ mod cli_log;
 mod cli_names;
 mod crash;
 mod crash_linux;
+mod crash_round;
 mod directories;
 mod export;
 mod fuzz;
