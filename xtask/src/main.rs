@@ -12,6 +12,7 @@ mod npm;
 mod pages;
 mod report;
 mod run;
+mod serve;
 mod setup;
 mod tidy;
 mod tour;
@@ -30,6 +31,7 @@ usage: cargo xtask COMMAND
                   --browsers: those of the package for JavaScript in browsers
   dist            leave dist/xfskit (this host) and dist/xfskit.wasm (wasip1)
   npm             leave dist/npm, the package for JavaScript
+  serve [PORT]    build the package and the playground, and serve them on this machine
   bench [ARGS]    time xfskit beside the kernel's XFS (root and a quiet machine); `bench --help` says more
   crash [ARGS]    pull the plug on volumes at work, for as long as `--minutes M` says, from `--seed N` on
   twins [ARGS]    have the kernel and xfskit do the same: `--options NAME --seed N --steps N --count K`
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Some("test") => checks::run(&mut report, rest),
         Some("dist") => setup::targets_only(&mut report).and_then(|()| dist::run(&mut report)),
         Some("npm") => setup::for_package(&mut report).and_then(|()| npm::run(&mut report)),
+        Some("serve") => serve::run(&mut report, rest),
         Some("bench") => bench::run(&mut report, rest),
         Some("crash") => crash::run(&mut report, rest),
         Some("twins") => twins::run(&mut report, rest),

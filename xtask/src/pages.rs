@@ -42,7 +42,7 @@ pub(crate) fn test(report: &mut Report) -> Result<()> {
 }
 
 /// A program of the tests' folder, run by Node.js.
-fn program(script: &str) -> Command {
+pub(crate) fn program(script: &str) -> Command {
     let mut command = run::command("node");
     command.arg(script).current_dir(workspace::root().join(FOLDER));
     command
