@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use crate::attr::{self, Key, Namespace};
 use crate::error::{Error, Mistake, Place, Problem, Result};
-use crate::format::acl::{ACCESS_NAME, DEFAULT_NAME, MAX_ENTRIES, decode, encode};
+use crate::format::acl::{self as format, ACCESS_NAME, DEFAULT_NAME, MAX_ENTRIES};
 use crate::format::inode::FileType;
 use crate::inode::core::core_mut;
 use crate::inode::{self, Inode};
@@ -37,6 +37,15 @@ impl AclKind {
         match self {
             Self::Access => ACCESS_NAME,
             Self::Default => DEFAULT_NAME,
+        }
+    }
+
+    /// Full name of the attribute as which Linux shows it to programs.
+    #[must_use]
+    pub const fn shown_name(self) -> &'static [u8] {
+        match self {
+            Self::Access => b"system.posix_acl_access",
+            Self::Default => b"system.posix_acl_default",
         }
     }
 }
@@ -76,17 +85,33 @@ impl Acl {
     /// # Errors
     /// What is wrong with it.
     pub fn decode(value: &[u8]) -> Result<Self, Problem> {
-        let entries = decode(value)?;
+        let entries = format::decode(value)?;
         match problem(&entries) {
             Some(problem) => Err(Problem::Rule(problem)),
             None => Ok(Self { entries }),
         }
     }
 
+    /// The list in a value that a program passed to Linux by its [name](AclKind::shown_name); `None` for an empty one,
+    /// which means to have none.
+    ///
+    /// # Errors
+    /// [`Mistake::Argument`] when it is no list.
+    pub fn from_shown(value: &[u8]) -> Result<Option<Self>> {
+        let entries = format::decode_shown(value).map_err(|_| Mistake::Argument("not an ACL"))?;
+        if entries.is_empty() { Ok(None) } else { Self::new(entries).map(Some) }
+    }
+
+    /// The value that Linux shows to programs.
+    #[must_use]
+    pub fn to_shown(&self) -> Vec<u8> {
+        format::encode_shown(&self.entries)
+    }
+
     /// The value of its attribute.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        encode(&self.entries)
+        format::encode(&self.entries)
     }
 
     /// Its entries, in order.

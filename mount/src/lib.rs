@@ -4,7 +4,6 @@
 //! The volume lives in a thread of its own (`engine`); requests are sent there one by one, so every call is carried
 //! out whole before the next. `filesystem` receives them, `tree` answers them.
 
-mod acl;
 mod attributes;
 mod contents;
 mod engine;

@@ -1,9 +1,8 @@
 //! Extended attributes by their full names, and access control lists, which Linux passes as such.
 
 use fuser::{Errno, INodeNo};
-use xfskit::volume::{AclKind, Namespace, SetMode};
+use xfskit::volume::{Acl, AclKind, Namespace, SetMode};
 
-use crate::acl;
 use crate::errno;
 use crate::tree::{Answer, Tree};
 
@@ -11,8 +10,7 @@ use crate::tree::{Answer, Tree};
 const XATTR_CREATE: i32 = 1;
 const XATTR_REPLACE: i32 = 2;
 
-const ACLS: [(&[u8], AclKind); 2] =
-    [(b"system.posix_acl_access", AclKind::Access), (b"system.posix_acl_default", AclKind::Default)];
+const ACLS: [AclKind; 2] = [AclKind::Access, AclKind::Default];
 
 /// What a full name means.
 enum Meaning<'a> {
@@ -21,7 +19,7 @@ enum Meaning<'a> {
 }
 
 fn meaning(name: &[u8]) -> Answer<Meaning<'_>> {
-    if let Some(&(_, kind)) = ACLS.iter().find(|(acl, _)| *acl == name) {
+    if let Some(kind) = ACLS.into_iter().find(|kind| kind.shown_name() == name) {
         return Ok(Meaning::Acl(kind));
     }
     let namespaces = [Namespace::User, Namespace::Trusted, Namespace::Security];
@@ -41,7 +39,7 @@ impl Tree {
             Meaning::Xattr(namespace, name) => self.call(|volume| volume.xattr(ino, namespace, name)),
             Meaning::Acl(kind) => {
                 let list = self.call(|volume| volume.acl(ino, kind))?;
-                list.map(|list| acl::encode(&list)).ok_or(Errno::ENODATA)
+                list.map(|list| list.to_shown()).ok_or(Errno::ENODATA)
             }
         }
     }
@@ -51,7 +49,7 @@ impl Tree {
         let ino = self.ino(ino);
         match meaning(name)? {
             Meaning::Acl(kind) => {
-                let list = acl::decode(value).map_err(|error| errno::of(&error))?;
+                let list = Acl::from_shown(value).map_err(|error| errno::of(&error))?;
                 self.call(|volume| volume.set_acl(ino, kind, list.as_ref()))
             }
             Meaning::Xattr(namespace, name) => {
@@ -81,9 +79,9 @@ impl Tree {
         let names = self.call(|volume| volume.list_xattrs(ino))?;
         let mut list = Vec::new();
         for name in names {
-            let acl = |kind: AclKind| name.namespace == Namespace::Trusted && name.name == kind.name();
-            match ACLS.iter().find(|(_, kind)| acl(*kind)) {
-                Some((full, _)) => list.extend_from_slice(full),
+            let is_acl = |kind: AclKind| name.namespace == Namespace::Trusted && name.name == kind.name();
+            match ACLS.into_iter().find(|kind| is_acl(*kind)) {
+                Some(kind) => list.extend_from_slice(kind.shown_name()),
                 None => list.extend_from_slice(&name.full_name()),
             }
             list.push(0);

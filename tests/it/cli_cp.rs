@@ -76,6 +76,25 @@ fn links_of_the_host_are_not_written_through() {
     cli.ok(&["check", "disk.img"]);
 }
 
+/// What can't be made does not cost what is in its place.
+#[test]
+fn what_fails_replaces_nothing() {
+    let cli = Cli::with_volume("cp-over");
+    cli.ok(&["mkdir", "disk.img:/dir"]);
+    cli.feed(&["write", "disk.img:/dir/link"], b"old");
+    std::fs::create_dir_all(cli.path("dir")).expect("mkdir");
+    // Longer than a symbolic link of XFS may be.
+    symlink("x".repeat(2000), cli.path("dir/link")).expect("symlink");
+    cli.fails(1, &["cp", "-r", "dir", "disk.img:/"]);
+    assert_eq!(cli.ok(&["cat", "disk.img:/dir/link"]), b"old");
+    std::fs::remove_file(cli.path("dir/link")).expect("remove");
+    symlink("short", cli.path("dir/link")).expect("symlink");
+    cli.ok(&["cp", "-r", "dir", "disk.img:/"]);
+    assert!(cli.text(&["ls", "-l", "disk.img:/dir"]).contains("link -> short"));
+    assert_eq!(cli.text(&["ls", "-a", "disk.img:/dir"]), ".\n..\nlink\n");
+    cli.ok(&["check", "disk.img"]);
+}
+
 /// A program loses setuid when it changes hands.
 #[test]
 fn chown_takes_setuid_away() {

@@ -207,9 +207,44 @@ fn members_stay_below_the_directory_and_arrive_whole() {
     assert!(said.contains("old") && said.contains("cut off"), "{said}");
     assert_eq!(cli.ok(&["cat", "disk.img:/in/old"]), b"new");
     let names = cli.text(&["ls", "-a", "disk.img:/in"]);
-    assert!(!names.contains("xfskit-import"), "{names}");
+    assert!(!names.contains(".xfskit-"), "{names}");
     cli.fails(1, &["import", "disk.img:/secret", "a.tar"]);
     cli.ok(&["check", "disk.img"]);
+}
+
+/// A directory takes the place of a file, and is there before that goes.
+#[test]
+fn directories_take_the_places_of_files() {
+    use tar::EntryType::{Directory, Regular};
+    let cli = Cli::with_volume("import-over");
+    for name in ["dir", "immutable", ".xfskit-0"] {
+        cli.feed(&["write", &format!("disk.img:/{name}")], b"old");
+    }
+    cli.ok(&["chattr", "+i", "disk.img:/immutable"]);
+    let archive = [
+        entry(Directory, b"dir/", "", b""),
+        entry(Regular, b"dir/file", "", b"x"),
+        entry(Directory, b"immutable/", "", b""),
+    ]
+    .concat();
+    std::fs::write(cli.path("a.tar"), &archive).expect("write");
+    assert!(cli.fails(1, &["import", "disk.img:/", "a.tar"]).contains("immutable"));
+    assert_eq!(cli.ok(&["cat", "disk.img:/dir/file"]), b"x");
+    assert_eq!(cli.ok(&["cat", "disk.img:/immutable"]), b"old");
+    assert_eq!(cli.text(&["ls", "-a", "disk.img:/"]), ".\n..\n.xfskit-0\ndir\nimmutable\n");
+    cli.ok(&["check", "disk.img"]);
+}
+
+/// Much is said on standard error while much is still to be read.
+#[test]
+fn what_is_refused_is_told_while_the_archive_comes_in() {
+    use tar::EntryType::Regular;
+    let cli = Cli::with_volume("import-refused");
+    let member = |n: usize| entry(Regular, format!("../{n}-{}", "n".repeat(80)).as_bytes(), "", b"x");
+    let archive: Vec<u8> = (0..2000).flat_map(member).collect();
+    let output = cli.feed_output(&["import", "disk.img:/"], &archive);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.len() > 1 << 17);
 }
 
 /// Owners and modes are those of the archive, whatever the directory that is unpacked into passes on.

@@ -84,13 +84,25 @@ impl Cli {
 
     /// Like [`Cli::ok`], with bytes for the standard input.
     pub fn feed(&self, args: &[&str], input: &[u8]) -> Vec<u8> {
+        let output = self.feed_output(args, input);
+        assert!(output.status.success(), "{args:?}: {}", text_of(&output));
+        output.stdout
+    }
+
+    /// Like [`Cli::output`], with bytes for the standard input.
+    pub fn feed_output(&self, args: &[&str], input: &[u8]) -> Output {
         let mut command = self.command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("start xfskit");
-        child.stdin.take().expect("piped").write_all(input).expect("feed xfskit");
-        let output = child.wait_with_output().expect("xfskit ends");
-        assert!(output.status.success(), "{args:?}: {}", text_of(&output));
-        output.stdout
+        let mut stdin = child.stdin.take().expect("piped");
+        // Beside reading what it says: neither waits for the other.
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // One that fails need not read it all.
+                let _ = stdin.write_all(input);
+            });
+            child.wait_with_output().expect("xfskit ends")
+        })
     }
 
     /// Runs the command, which must succeed and print JSON: one value, or one a line.

@@ -10,9 +10,7 @@ use std::io::{self, BufReader, Read};
 use tar::EntryType;
 use xfskit::error::Mistake;
 use xfskit::units::Ino;
-use xfskit::volume::{
-    Acl, AclEntry, AclKind, FileType, Follow, NewInode, RenameMode, SetAttributes, SetMode, Tag,
-};
+use xfskit::volume::{Acl, AclEntry, AclKind, FileType, Follow, NewInode, SetAttributes, SetMode};
 use xfskit::{Error, Volume};
 
 use crate::acl::{Entries, Spec};
@@ -24,7 +22,7 @@ use crate::image::{Access, Image};
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::transfer::BUFFER_BYTES;
-use crate::{host, name};
+use crate::{host, name, replace};
 
 const AFTER_HELP: &str = "\
 Read are archives of GNU tar and PAX: files, sparse ones too, directories,
@@ -72,8 +70,6 @@ struct Import<'a> {
     dirs: HashMap<Vec<u8>, Ino>,
     after: Vec<After>,
     buffer: Vec<u8>,
-    /// Numbers names that are only in the way of others for a while.
-    asides: u64,
 }
 
 /// Carries it out.
@@ -113,7 +109,6 @@ fn unpack(
         dirs: HashMap::new(),
         after: Vec::new(),
         buffer: vec![0; BUFFER_BYTES],
-        asides: 0,
     };
     let mut reader = Reader::new(BufReader::with_capacity(BUFFER_BYTES, input));
     let outcome = import.members(&mut reader, &args.archive);
@@ -229,9 +224,11 @@ impl Import<'_> {
         let volume = &mut self.image.volume;
         let made = match found {
             Some((ino, FileType::Directory)) => Ok(ino),
-            Some(_) => {
-                volume.unlink(spot.dir, &spot.name).and_then(|()| volume.mkdir(spot.dir, &spot.name, &new))
-            }
+            Some(_) => replace::free_name(volume, spot.dir).and_then(|aside| {
+                let ino = volume.mkdir(spot.dir, &aside, &new)?;
+                replace::put_dir_over(volume, spot.dir, &aside, &spot.name)?;
+                Ok(ino)
+            }),
             None => volume.mkdir(spot.dir, &spot.name, &new),
         };
         let ino = made.map_err(|error| self.fail(&spot.path, "cannot make directory", &error))?;
@@ -254,7 +251,12 @@ impl Import<'_> {
             }
             Some(_) => true,
         };
-        let aside = if is_taken { self.aside(spot)? } else { spot.name.clone() };
+        let aside = if is_taken {
+            let aside = replace::free_name(&mut self.image.volume, spot.dir);
+            aside.map_err(|error| self.fail(&spot.path, "cannot replace", &error))?
+        } else {
+            spot.name.clone()
+        };
         let place = Spot { dir: spot.dir, name: aside, path: spot.path.clone() };
         let outcome = make(self, &place);
         let volume = &mut self.image.volume;
@@ -264,24 +266,10 @@ impl Import<'_> {
             return Err(trouble);
         }
         if is_taken {
-            let moved = volume.rename(place.dir, &place.name, spot.dir, &spot.name, RenameMode::Replace);
+            let moved = replace::put_over(volume, spot.dir, &place.name, &spot.name);
             moved.map_err(|error| self.fail(&spot.path, "cannot replace", &error))?;
-            // Two names of one file stay both.
-            let _ = self.image.volume.unlink(place.dir, &place.name);
         }
         Ok(())
-    }
-
-    /// A name that is free in the directory of `spot`.
-    fn aside(&mut self, spot: &Spot) -> Result<Vec<u8>, Trouble> {
-        loop {
-            self.asides += 1;
-            let name = format!(".xfskit-import-{}", self.asides).into_bytes();
-            let found = find(&mut self.image.volume, spot.dir, &name);
-            if found.map_err(|error| self.fail(&spot.path, "", &error))?.is_none() {
-                return Ok(name);
-            }
-        }
     }
 
     fn make_file(
@@ -439,37 +427,13 @@ fn set_xattr(volume: &mut Volume, ino: Ino, full: &[u8], value: &[u8]) -> Result
         return volume.set_acl(ino, kind, Some(&acl)).map_err(text);
     }
     // The same lists in the form of the kernel's interface.
-    let shown = [&b"system.posix_acl_access"[..], b"system.posix_acl_default"];
-    if let Some((kind, _)) = kinds.into_iter().zip(shown).find(|(_, name)| *name == full) {
-        let acl = from_kernel(value).ok_or("not an ACL")?.acl().map_err(text)?;
-        return volume.set_acl(ino, kind, Some(&acl)).map_err(text);
+    if let Some(kind) = kinds.into_iter().find(|kind| kind.shown_name() == full) {
+        let acl = Acl::from_shown(value).map_err(text)?;
+        return volume.set_acl(ino, kind, acl.as_ref()).map_err(text);
     }
     let name = str::from_utf8(full).map_err(|_| "a name of an attribute that is not UTF-8".to_owned())?;
     let name = parse_name(name).map_err(|failure| failure.to_string())?;
     volume.set_xattr(ino, name.namespace, &name.name, value, SetMode::Either).map_err(text)
-}
-
-/// A list as getxattr(2) shows it: a version, then tag, permissions and id of each entry, little-endian.
-fn from_kernel(value: &[u8]) -> Option<Entries> {
-    let mut entries = Entries::default();
-    for entry in value.strip_prefix(&2_u32.to_le_bytes())?.chunks(8) {
-        let &[tag, tag_high, perm, perm_high, a, b, c, d] = entry else { return None };
-        let id = u32::from_le_bytes([a, b, c, d]);
-        let tag = match tag {
-            0x01 => Tag::UserObj,
-            0x02 => Tag::User(id),
-            0x04 => Tag::GroupObj,
-            0x08 => Tag::Group(id),
-            0x10 => Tag::Mask,
-            0x20 => Tag::Other,
-            _ => return None,
-        };
-        if tag_high != 0 || perm_high != 0 {
-            return None;
-        }
-        entries.set(AclEntry { tag, perm });
-    }
-    Some(entries)
 }
 
 fn set_acl_text(volume: &mut Volume, ino: Ino, kind: AclKind, text: &[u8]) -> Result<(), String> {

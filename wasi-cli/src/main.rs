@@ -38,6 +38,7 @@ mod path;
 mod pax;
 mod progress;
 mod recover;
+mod replace;
 mod rm;
 mod session;
 mod setfacl;

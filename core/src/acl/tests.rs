@@ -69,3 +69,21 @@ fn new_files_get_no_more_than_was_asked_for() {
     assert_eq!((link.mode, link.access, link.default), (0o777, None, None));
     assert_eq!(inherited(None, FileType::Regular, 0o2666, 0o027).mode, 0o2640);
 }
+
+#[test]
+fn lists_are_shown_to_programs_and_taken_from_them() {
+    let full = acl(&FULL).expect("valid");
+    let shown = full.to_shown();
+    assert_eq!(shown.len(), 4 + 8 * full.entries().len());
+    assert!(shown.starts_with(b"\x02\0\0\0\x01\0"), "a version, then the owner's entry, both little-endian");
+    assert_eq!(Acl::from_shown(&shown), Ok(Some(full)));
+    assert_eq!(Acl::from_shown(&[2, 0, 0, 0]), Ok(None));
+    assert!(Acl::from_shown(&[1, 0, 0, 0]).is_err());
+    assert!(Acl::from_shown(&shown[..shown.len() - 1]).is_err());
+    for at in 4..shown.len() {
+        let mut value = shown.clone();
+        value[at] = 0x80;
+        let id = (at - 4) % 8 >= 4;
+        assert!(Acl::from_shown(&value).is_err() || id, "byte {at}");
+    }
+}

@@ -1,6 +1,8 @@
-//! POSIX access control lists as they stand in an extended attribute.
+//! POSIX access control lists as they stand in an extended attribute on disk, and as Linux passes them to programs: the
+//! values of `system.posix_acl_access` and `system.posix_acl_default`.
 //!
-//! Source: "Extended Attributes"; where the book is silent, `SGI_ACL_FILE` attributes made by Linux.
+//! Source: "Extended Attributes"; where the book is silent, `SGI_ACL_FILE` attributes made by Linux;
+//! `linux/posix_acl_xattr.h`.
 
 use alloc::vec::Vec;
 
@@ -114,6 +116,47 @@ pub fn encode(entries: &[AclEntry]) -> Vec<u8> {
         value.extend_from_slice(&id.to_be_bytes());
         value.extend_from_slice(&u16::from(entry.perm).to_be_bytes());
         value.extend_from_slice(&[0; 2]);
+    }
+    value
+}
+
+/// Version of the form that programs see: the only one.
+const SHOWN_VERSION: [u8; HEADER_BYTES] = 2_u32.to_le_bytes();
+/// Bytes of an entry of that form: tag, permissions, id.
+const SHOWN_ENTRY_BYTES: usize = 8;
+
+/// The entries in a value that a program passed.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn decode_shown(value: &[u8]) -> Result<Vec<AclEntry>, Problem> {
+    match value.strip_prefix(&SHOWN_VERSION) {
+        Some(entries) if entries.len().is_multiple_of(SHOWN_ENTRY_BYTES) => {
+            entries.chunks_exact(SHOWN_ENTRY_BYTES).map(decode_shown_entry).collect()
+        }
+        _ => Err(Problem::Rule("not an ACL")),
+    }
+}
+
+fn decode_shown_entry(entry: &[u8]) -> Result<AclEntry, Problem> {
+    let &[t0, t1, p0, p1, a, b, c, d] = entry else { return Err(Problem::Rule("not an ACL")) };
+    let (tag, perm) = (u16::from_le_bytes([t0, t1]).into(), u16::from_le_bytes([p0, p1]));
+    match (Tag::decode(tag, u32::from_le_bytes([a, b, c, d])), u8::try_from(perm)) {
+        (Some(tag), Ok(perm)) => Ok(AclEntry { tag, perm }),
+        (None, _) => Err(Problem::Bounds { field: "e_tag", found: tag.into() }),
+        _ => Err(Problem::Bounds { field: "e_perm", found: perm.into() }),
+    }
+}
+
+/// The value with these entries as a program sees it.
+#[must_use]
+pub fn encode_shown(entries: &[AclEntry]) -> Vec<u8> {
+    let mut value = SHOWN_VERSION.to_vec();
+    for entry in entries {
+        let (tag, id) = entry.tag.encode();
+        // Tags are small numbers.
+        value.extend_from_slice(&[tag.to_le_bytes()[0], 0, entry.perm, 0]);
+        value.extend_from_slice(&id.to_le_bytes());
     }
     value
 }

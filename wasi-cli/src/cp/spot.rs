@@ -9,6 +9,7 @@ use xfskit::{Error, Volume};
 use crate::address::{Address, join};
 use crate::failure::Failure;
 use crate::image::Image;
+use crate::replace;
 
 /// A name in a directory of the image.
 #[derive(Debug, Clone)]
@@ -104,9 +105,12 @@ impl Spot {
             if self.existing(image)?.1 == FileType::Directory {
                 return Err(self.refuse(image, "is a directory"));
             }
-            let removed = image.volume.unlink(self.parent, &self.name);
-            removed.map_err(|error| image.fail(&self.path, "cannot remove", &error))?;
-            made = make(&mut image.volume, self.parent, &self.name);
+            let volume = &mut image.volume;
+            made = replace::free_name(volume, self.parent).and_then(|aside| {
+                let made = make(volume, self.parent, &aside)?;
+                replace::put_over(volume, self.parent, &aside, &self.name)?;
+                Ok(made)
+            });
         }
         made.map_err(|error| image.fail(&self.path, "cannot create", &error))
     }
