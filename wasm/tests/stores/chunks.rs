@@ -1,0 +1,112 @@
+//! Volumes in chunks that somebody keeps.
+
+use std::collections::VecDeque;
+
+use xfskit_tests::rng::Rng;
+use xfskit_wasm::store::chunks::{Chunks, Epoch};
+use xfskit_wasm::store::shared::Shared;
+
+use crate::place::Place;
+
+pub(crate) const CHUNK_BYTES: u32 = 64 << 10;
+
+/// What keeps chunks by their number.
+pub(crate) trait Keeper {
+    async fn numbers(&mut self) -> Vec<u32>;
+
+    async fn get(&mut self, numbers: &[u32]) -> Vec<Option<Vec<u8>>>;
+
+    /// All of them or none.
+    async fn put(&mut self, chunks: Vec<(u32, Vec<u8>)>);
+}
+
+/// An image of which some chunks are in memory.
+pub(crate) struct InChunks<K> {
+    keeper: K,
+    len_bytes: u64,
+    memory_bytes: usize,
+    chunks: Option<Chunks>,
+    on_their_way: VecDeque<Epoch>,
+    rng: Rng,
+}
+
+impl<K: Keeper> InChunks<K> {
+    pub(crate) fn new(keeper: K, len_bytes: u64, memory_bytes: usize) -> Self {
+        let (chunks, on_their_way, rng) = (None, VecDeque::new(), Rng::new(len_bytes));
+        Self { keeper, len_bytes, memory_bytes, chunks, on_their_way, rng }
+    }
+
+    fn chunks(&self) -> &Chunks {
+        self.chunks.as_ref().expect("open")
+    }
+
+    /// The next epoch is saved, in one transaction.
+    async fn save_one(&mut self) {
+        let Some(epoch) = self.on_their_way.pop_front() else { return };
+        let partial: Vec<usize> = (0..epoch.count()).filter(|&i| !epoch.is_whole(i)).collect();
+        let numbers: Vec<u32> = partial.iter().map(|&i| epoch.index(i)).collect();
+        let mut stored = self.keeper.get(&numbers).await.into_iter();
+        let mut bytes = |i: usize| match epoch.is_whole(i) {
+            true => epoch.bytes(i).to_vec(),
+            false => epoch.merge(i, stored.next().expect("one for each").as_deref()),
+        };
+        let chunks = (0..epoch.count()).map(|i| (epoch.index(i), bytes(i))).collect();
+        self.keeper.put(chunks).await;
+        self.chunks().saved(epoch.id());
+    }
+
+    /// Something is taken, or saved, or nothing is.
+    async fn time_passes(&mut self) {
+        match self.rng.below(8) {
+            0..2 => {
+                let next = self.chunks().next_epoch();
+                self.on_their_way.extend(next);
+            }
+            2 => self.save_one().await,
+            _ => {}
+        }
+    }
+}
+
+impl<K: Keeper> Place for InChunks<K> {
+    async fn open(&mut self) -> Shared {
+        let present = self.keeper.numbers().await;
+        let chunks = Chunks::new(self.len_bytes, CHUNK_BYTES, self.memory_bytes, Some(&present), true);
+        let chunks = chunks.expect("a good shape");
+        let device = Shared::new(chunks.device());
+        (self.chunks, self.on_their_way) = (Some(chunks), VecDeque::new());
+        device
+    }
+
+    async fn fetch(&mut self) {
+        let wanted = self.chunks().wanted();
+        let numbers: Vec<u32> = wanted.into_iter().flat_map(|(first, end)| first..end).collect();
+        let found = self.keeper.get(&numbers).await;
+        self.time_passes().await;
+        for (number, bytes) in numbers.into_iter().zip(found) {
+            self.chunks().supply(number, bytes).expect("whole chunks");
+        }
+    }
+
+    async fn settle(&mut self, _: &mut Rng) {
+        self.chunks().settle();
+        self.time_passes().await;
+    }
+
+    async fn durable(&mut self) {
+        let sealed = self.chunks().sealed();
+        while self.chunks().saved_up_to() < sealed {
+            let next = self.chunks().next_epoch();
+            self.on_their_way.extend(next);
+            self.save_one().await;
+        }
+    }
+
+    async fn kill(&mut self, rng: &mut Rng) {
+        for _ in 0..rng.below(self.on_their_way.len() as u64 + 1) {
+            self.save_one().await;
+        }
+        self.chunks = None;
+        self.on_their_way.clear();
+    }
+}
