@@ -129,9 +129,9 @@ export interface Engine {
   chmod(path: Uint8Array, follow: boolean, mode: number): void;
   chown(path: Uint8Array, follow: boolean, uid: number, gid: number): void;
   utimes(path: Uint8Array, follow: boolean, atimeMs: number, mtimeMs: number): void;
-  chmodIno?(ino: number, mode: number): void;
-  chownIno?(ino: number, uid: number, gid: number): void;
-  utimesIno?(ino: number, atimeMs: number, mtimeMs: number): void;
+  chmodIno(ino: number, mode: number): void;
+  chownIno(ino: number, uid: number, gid: number): void;
+  utimesIno(ino: number, atimeMs: number, mtimeMs: number): void;
   pathOf(ino: number): Uint8Array;
 
   /** Holds the inode until `release`. */

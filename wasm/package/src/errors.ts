@@ -32,7 +32,7 @@ const KNOWN: Record<string, [errno: number, text: string]> = {
   ELOOP: [40, 'too many symbolic links encountered'],
   ENODATA: [61, 'no data available'],
   EOVERFLOW: [75, 'value too large for defined data type'],
-  EOPNOTSUPP: [95, 'operation not supported on socket'],
+  EOPNOTSUPP: [95, 'operation not supported'],
   ESTALE: [116, 'stale file handle'],
   EUCLEAN: [117, 'structure needs cleaning'],
   EDQUOT: [122, 'disk quota exceeded'],

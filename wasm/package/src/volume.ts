@@ -267,7 +267,7 @@ export class Volume {
 
   /** Makes everything durable and the log clean, and lets go of the store. */
   async close(): Promise<void> {
-    await this.#port.close();
+    await this.#on('close', undefined, this.#port.close());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Engine } from '../bindings.ts';
 import { constants } from '../constants.ts';
 import { failure, fromEngine, fsError } from '../errors.ts';
-import { appends, type Handle, isSynchronous } from '../handles.ts';
+import { appends, isSynchronous } from '../handles.ts';
 import type { Host, Request } from '../host.ts';
 import { inoOf, modeOf, sizeOf } from '../stats.ts';
 import { withoutPrivileges } from './names.ts';
@@ -113,36 +113,27 @@ export async function fstat(host: Host, request: Request, fd: number): Promise<F
 }
 
 export async function fchmod(host: Host, request: Request, fd: number, mode: number): Promise<void> {
-  await onHandle(host, request, fd, 'fchmod', (engine, { ino, path }) => {
-    if (engine.chmodIno) engine.chmodIno(ino, mode);
-    else engine.chmod(path, true, mode);
-  });
+  await onHandle(host, request, fd, 'fchmod', (engine, ino) => engine.chmodIno(ino, mode));
 }
 
 export async function fchown(host: Host, request: Request, fd: number, uid: number, gid: number): Promise<void> {
-  await onHandle(host, request, fd, 'fchown', (engine, { ino, path }) => {
-    if (engine.chownIno) engine.chownIno(ino, uid, gid);
-    else engine.chown(path, true, uid, gid);
+  await onHandle(host, request, fd, 'fchown', (engine, ino) => {
+    engine.chownIno(ino, uid, gid);
     const mode = modeOf(engine.statIno(ino));
     const safe = withoutPrivileges(mode);
-    if (safe === mode) return;
-    if (engine.chmodIno) engine.chmodIno(ino, safe);
-    else engine.chmod(path, true, safe);
+    if (safe !== mode) engine.chmodIno(ino, safe);
   });
 }
 
 export async function futimes(host: Host, request: Request, fd: number, atimeMs: number, mtimeMs: number): Promise<void> {
-  await onHandle(host, request, fd, 'futime', (engine, { ino, path }) => {
-    if (engine.utimesIno) engine.utimesIno(ino, atimeMs, mtimeMs);
-    else engine.utimes(path, true, atimeMs, mtimeMs);
-  });
+  await onHandle(host, request, fd, 'futime', (engine, ino) => engine.utimesIno(ino, atimeMs, mtimeMs));
 }
 
-function onHandle(host: Host, request: Request, fd: number, syscall: string, work: (engine: Engine, handle: Handle) => void): Promise<void> {
+function onHandle(host: Host, request: Request, fd: number, syscall: string, work: (engine: Engine, ino: number) => void): Promise<void> {
   return host.change(request, (engine) => {
-    const handle = host.handles.get(fd, syscall);
-    work(engine, handle);
-    host.changes.tell('change', handle.path);
+    const { ino, path } = host.handles.get(fd, syscall);
+    work(engine, ino);
+    host.changes.tell('change', path);
   });
 }
 
