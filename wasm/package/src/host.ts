@@ -95,6 +95,7 @@ export class Host {
     try {
       const store = await openStore(bindings, stores, options);
       host = new Host(bindings, options, store, lock);
+      if (options.imageBytes !== undefined && !store.fresh) throw fsError('EEXIST', 'importImage', options.name);
       if (options.imageBytes !== undefined) return { host };
       const created = await host.#create(options.create);
       return { host, opened: { ...(await host.openEngine()), created } };

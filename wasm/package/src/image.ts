@@ -152,7 +152,11 @@ export async function importInto(
   port: Port, head: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>, size: number, options: ExportOptions,
 ): Promise<Opened> {
   let at = 0;
-  for (let piece: Uint8Array | undefined = head; piece !== undefined; ) {
+  // What is only half there must not be taken for a volume: its superblock comes last.
+  const sector = head.slice(0, HEAD_BYTES);
+  const rest = head.slice();
+  rest.fill(0, 0, HEAD_BYTES);
+  for (let piece: Uint8Array | undefined = rest; piece !== undefined; ) {
     throwIfAborted(options.signal);
     // What lies behind the volume is none of ours.
     const useful = piece.subarray(0, Math.max(size - at, 0));
@@ -165,7 +169,7 @@ export async function importInto(
     piece = next.done ? undefined : next.value;
   }
   if (at < size) throw fsError('EINVAL', 'importImage', undefined, undefined, `the image ends after ${at} of ${size} bytes`);
-  return port.call('importEnd', []);
+  return port.call('importEnd', [port.outgoing(sector)]);
 }
 
 /** The parts of `bytes` that are not zeros. */

@@ -1,5 +1,5 @@
 /** The way to a volume that another tab writes: it answers what only looks. */
-import { FsError, fromWire, throwIfAborted } from './errors.ts';
+import { AbortError, FsError, fromWire, throwIfAborted, toWire } from './errors.ts';
 import type { Opened } from './host.ts';
 import type { OpArguments, OpName, OpResult } from './ops/index.ts';
 import type { CallOptions, Port } from './port.ts';
@@ -64,7 +64,10 @@ export class ReaderPort implements Port {
     throwIfAborted(signal);
     if (this.#dead !== undefined) throw this.#dead;
     const id = this.#next++;
-    const cancel = () => this.#say({ from: this.#me, id, cancel: true });
+    const cancel = () => {
+      this.#say({ from: this.#me, id, cancel: true });
+      this.#answer({ to: this.#me, id, error: toWire(new AbortError(signal?.reason)) });
+    };
     signal?.addEventListener('abort', cancel);
     try {
       return (await new Promise<unknown>((resolve, reject) => {

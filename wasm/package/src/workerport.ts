@@ -1,5 +1,5 @@
 /** The way to a host in a worker. When the worker dies, all that was asked of it fails. */
-import { AbortError, FsError, fromWire, throwIfAborted } from './errors.ts';
+import { AbortError, FsError, fromWire, throwIfAborted, toWire } from './errors.ts';
 import type { Opened } from './host.ts';
 import type { OpArguments, OpName, OpResult } from './ops/index.ts';
 import type { HostOptions } from './options.ts';
@@ -32,18 +32,21 @@ export class WorkerPort implements Port {
     throwIfAborted(signal);
     const transfer = args.filter((arg): arg is Uint8Array => arg instanceof Uint8Array && this.#mine.has(arg));
     if (!signal) return (await this.#ask((id) => ({ id, op: name, args }), transfer)) as OpResult<K>;
-    let cancel = () => {};
+    let abort = () => {};
     const asked = this.#ask((id) => {
-      cancel = () => this.#worker.postMessage({ cancel: id } satisfies ToWorker);
+      abort = () => {
+        this.#worker.postMessage({ cancel: id } satisfies ToWorker);
+        this.#answer({ id, error: toWire(new AbortError()) });
+      };
       return { id, op: name, args };
     }, transfer);
-    signal.addEventListener('abort', cancel);
+    signal.addEventListener('abort', abort);
     try {
       return (await asked) as OpResult<K>;
     } catch (error) {
       throw error instanceof AbortError ? new AbortError(signal.reason) : error;
     } finally {
-      signal.removeEventListener('abort', cancel);
+      signal.removeEventListener('abort', abort);
     }
   }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Volume } from '../dist/node.js';
 import { scenarios } from './scenarios.mjs';
+import { WebWorker } from './webworker.mjs';
 
 const MIB = 1 << 20;
 const home = process.cwd();
@@ -47,11 +48,14 @@ function shown(value) {
   });
 }
 
+const wasm = await nodeFs.readFile(new URL('../dist/xfskit_bg.wasm', import.meta.url));
+
 let count = 0;
 
 const stores = {
   memory: () => ({ store: 'memory' }),
   file: () => ({ store: 'file', name: join(folder, `image-${count++}`) }),
+  'memory, in a worker': () => ({ store: 'memory', thread: 'worker', wasm, worker: () => new WebWorker(new URL('../dist/worker.js', import.meta.url)) }),
 };
 
 for (const [store, options] of Object.entries(stores)) {

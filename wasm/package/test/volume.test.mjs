@@ -150,6 +150,18 @@ test('an image goes out whole and in parts, and comes in again', () =>
     await fs.writeFile('/after', 'changes go on');
   }));
 
+test('an image comes in under a free name only, and leaves nothing behind when it fails', async () => {
+  const name = join(folder, 'imported');
+  const volume = await Volume.open({ store: 'memory', create: { size: 64 * MIB } });
+  const image = await collect(volume.exportImage());
+  await volume.close();
+  await assert.rejects(Volume.importImage({ store: 'file', name }, image.subarray(0, 32 * MIB)), { code: 'EINVAL' });
+  await assert.rejects(nodeFs.stat(name), { code: 'ENOENT' });
+  await (await Volume.importImage({ store: 'file', name }, image)).close();
+  await assert.rejects(Volume.importImage({ store: 'file', name }, image), { code: 'EEXIST' });
+  await (await Volume.open({ store: 'file', name })).close();
+});
+
 test('while an image goes out, reading goes on and changes wait', () =>
   withVolume(async (volume, fs) => {
     await fs.writeFile('/f', bytes(2 * MIB));

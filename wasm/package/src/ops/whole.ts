@@ -100,8 +100,10 @@ export async function importWrite(host: Host, request: Request, position: number
   });
 }
 
-/** The image is complete. */
-export async function importEnd(host: Host): Promise<Opened> {
+/** The rest of the image is there; with its first sector it becomes one. */
+export async function importEnd(host: Host, _request: Request, sector: Uint8Array): Promise<Opened> {
+  await host.queue.step(true, () => host.disk.flush());
+  await host.queue.step(true, () => host.disk.write(0, sector));
   await host.queue.step(true, () => host.disk.flush());
   await host.durable();
   return { ...(await host.openEngine()), created: true };
