@@ -23,6 +23,8 @@ const MAX_TOLD = 1000;
 export class Changes {
   readonly #channel: BroadcastChannel | undefined;
   readonly teller = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(16)).join('-');
+  /** Somebody watches, in this tab or in another one: they all have to ask the host first. */
+  isWatched = false;
   #told = 0;
   #waiting: Change[] = [];
   #timer = false;
@@ -35,7 +37,7 @@ export class Changes {
   }
 
   tell(eventType: ChangeType, path: Uint8Array): void {
-    if (this.#channel === undefined) return;
+    if (!this.isWatched || this.#channel === undefined) return;
     if (this.#waiting.length < MAX_TOLD) this.#waiting.push({ eventType, path: fromUtf8(path) });
     else this.#waiting[MAX_TOLD - 1] = { eventType: 'change', path: '/' };
     if (this.#timer) return;

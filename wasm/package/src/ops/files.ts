@@ -14,13 +14,18 @@ const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE, O_APPEND, O_CREAT, O_EXCL, O_RDON
 
 export async function open(host: Host, request: Request, path: Uint8Array, flags: number, mode: number): Promise<number> {
   const opening = (engine: Engine): number => {
-    const existed = (flags & O_CREAT) === 0 || exists(engine, path);
+    const existed = (flags & O_CREAT) === 0 || wasThere(host, engine, path);
     const fd = host.handles.add(engine.openFile(path, flags, mode), flags, path);
     if (!existed) host.changes.tell('rename', path);
     else if ((flags & O_TRUNC) !== 0) host.changes.tell('change', path);
     return fd;
   };
   return (flags & (O_CREAT | O_TRUNC)) === 0 ? host.look(request, opening) : host.change(request, opening);
+}
+
+/** Whether a file that is about to be written is a new one, if that matters to anybody. */
+function wasThere(host: Host, engine: Engine, path: Uint8Array): boolean {
+  return !host.changes.isWatched || exists(engine, path);
 }
 
 function exists(engine: Engine, path: Uint8Array): boolean {
@@ -167,7 +172,7 @@ export async function writeFile(
   // One step where that can be repeated: a file that may not exist before would exist then.
   if (bytes.length <= PIECE_BYTES && (flags & (O_EXCL | O_APPEND)) === 0 && (flags & O_TRUNC) !== 0 && !flush) {
     await host.change(request, (engine) => {
-      const existed = exists(engine, path);
+      const existed = wasThere(host, engine, path);
       engine.writeFile(path, flags, mode, bytes);
       host.changes.tell(existed ? 'change' : 'rename', path);
     });

@@ -46,6 +46,7 @@ export async function realpath(host: Host, request: Request, path: Uint8Array): 
 export async function watch(host: Host, request: Request, path: Uint8Array): Promise<{ teller: string; count: number }> {
   return host.look(request, (engine) => {
     engine.stat(path, true);
+    host.changes.isWatched = true;
     return { teller: host.changes.teller, count: host.changes.count };
   });
 }
