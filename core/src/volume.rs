@@ -32,6 +32,7 @@ pub use crate::acl::{Acl, AclEntry, AclKind, Tag};
 pub use crate::inode::flags::XFlags;
 pub use crate::inode::init::NewInode;
 pub use allocate::Allocate;
+pub use flags::FlagChanges;
 pub use rename::RenameMode;
 pub use write::SetAttributes;
 pub use xattrs::SetMode;

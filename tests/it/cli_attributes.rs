@@ -158,6 +158,10 @@ fn flags_are_listed_and_changed_as_by_linux() {
     assert_eq!(json[0][0]["flags"], json!(["projinherit", "extszinherit", "cowextsize", "hasattr"]));
     assert_eq!(json[0][0]["project_id"], 42);
     assert!(cli.fails(1, &["truncate", "--size", "1", "disk.img:/d/i"]).contains("immutable"));
+    // All that is asked for, or nothing.
+    let before = cli.text(&["lsattr", "-dp", "disk.img:/d"]);
+    cli.fails(1, &["chattr", "-p", "7", "--extsize", "4097", "+d", "disk.img:/d"]);
+    assert_eq!(cli.text(&["lsattr", "-dp", "disk.img:/d"]), before);
     cli.fails(2, &["chattr", "+q", "disk.img:/d"]);
     cli.fails(2, &["chattr", "disk.img:/d"]);
     let mount = referee.mount(&cli.path("disk.img"));

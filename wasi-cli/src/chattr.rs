@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::ffi::OsString;
 use xfskit::units::Ino;
-use xfskit::volume::{FileType, Follow, XFlags};
+use xfskit::volume::{FileType, FlagChanges, Follow, XFlags};
 
 use crate::address::{self, Address};
 use crate::attributes::each_file;
@@ -110,17 +110,18 @@ impl Modes {
         Ok(())
     }
 
-    /// The flags of an inode that has `flags`.
-    fn apply(self, flags: XFlags, file_type: FileType) -> XFlags {
-        let settable = LETTERS.iter().fold(XFlags::empty(), |all, known| all | known.2);
+    /// What goes, and what comes, of the flags of an inode.
+    fn changes(self, file_type: FileType) -> (XFlags, XFlags) {
         let none = XFlags::empty();
-        let base = self.set.map_or(flags, |set| flags.difference(settable).union(set));
-        let mut flags = base.difference(self.remove.unwrap_or(none)).union(self.add.unwrap_or(none));
+        let settable = LETTERS.iter().fold(none, |all, known| all | known.2);
+        let remove = self.remove.unwrap_or(none);
+        let base = self.set.unwrap_or(none).difference(remove);
+        let mut add = base.union(self.add.unwrap_or(none));
         if file_type != FileType::Directory {
             // As in Linux, these are not for files and pass them by.
-            flags -= XFlags::PROJINHERIT | XFlags::NOSYMLINKS;
+            add -= XFlags::PROJINHERIT | XFlags::NOSYMLINKS;
         }
-        flags
+        (if self.set.is_some() { settable } else { remove }, add)
     }
 }
 
@@ -153,24 +154,11 @@ fn change(args: &ChattrArgs, modes: Modes, image: &mut Image, ino: Ino, path: &[
     if !matches!(file_type, FileType::Regular | FileType::Directory) {
         return Ok(());
     }
-    let volume = &mut image.volume;
-    let outcome = (|| {
-        if let Some(project) = args.project {
-            volume.set_project(ino, project)?;
-        }
-        if let Some(bytes) = args.extsize {
-            volume.set_extsize(ino, bytes)?;
-        }
-        if let Some(bytes) = args.cowextsize {
-            volume.set_cowextsize(ino, bytes)?;
-        }
-        if modes == Modes::default() {
-            return Ok(());
-        }
-        let flags = volume.flags(ino)?;
-        volume.set_flags(ino, modes.apply(flags, file_type))
-    })();
-    outcome.map_err(|error| image.fail(path, "cannot set flags", &error))
+    let (remove, add) = modes.changes(file_type);
+    let &ChattrArgs { project: project_id, extsize, cowextsize, .. } = args;
+    let changes = FlagChanges { project_id, extsize, cowextsize, remove, add };
+    let changed = image.volume.change_flags(ino, &changes);
+    changed.map_err(|error| image.fail(path, "cannot set flags", &error))
 }
 
 #[derive(Debug, Serialize)]
@@ -261,7 +249,8 @@ mod tests {
     fn applied(words: &[&str], flags: XFlags) -> XFlags {
         let mut modes = Modes::default();
         words.iter().for_each(|word| modes.push(word).expect("valid"));
-        modes.apply(flags, FileType::Directory)
+        let (remove, add) = modes.changes(FileType::Directory);
+        flags.difference(remove).union(add)
     }
 
     #[test]

@@ -246,9 +246,6 @@ fn finish_target(
         target.cowextsize = source.cowextsize;
     }
     target.size.set(target.size.get().max(end));
-    let time = target.encode_time(now);
-    target.mtime = time;
-    target.ctime = time;
-    target.changecount.set(target.changecount.get().wrapping_add(1));
+    target.note_contents_changed(now);
     Ok(())
 }

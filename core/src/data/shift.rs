@@ -21,10 +21,7 @@ use crate::units::{FileBlock, Ino};
 fn set_size(tx: &mut Transaction<'_>, ino: Ino, size: u64, now: Timestamp) -> Result<()> {
     let core = core_mut(tx, ino)?;
     core.size.set(size);
-    let time = core.encode_time(now);
-    core.mtime = time;
-    core.ctime = time;
-    core.changecount.set(core.changecount.get().wrapping_add(1));
+    core.note_contents_changed(now);
     Ok(())
 }
 
@@ -43,7 +40,8 @@ fn prepare(store: &mut Store, files: &mut Files, ino: Ino, at: FileBlock, size: 
     let cut = Stretch { from: at, to: at.plus(1), below: Below::Unwritten };
     check_space(&mut Transaction::new(store), files, ino, [&cut, &cut].into_iter(), Pool::Open)?;
     drop_staging(store, files, ino);
-    Ok(())
+    // Where the file ends is zeroed as if it were cut there, and for that copied where it is shared.
+    zero_old_tail(store, files, ino, size)
 }
 
 /// How far the extents of a file have moved. A call that failed between two transactions, for want of space or of what is
@@ -117,8 +115,6 @@ pub fn collapse(
     let (before, after) = progress.sizes;
     if progress.changecount.is_none() {
         prepare(store, files, ino, from, before)?;
-        // Where the file will end is zeroed as if it were cut there, and for that copied where it is shared.
-        zero_old_tail(store, files, ino, before)?;
         // Blocks behind the end do not move with it: the file is cut to its new size.
         cut_off(store, files, ino, before, None, now)?;
     }
@@ -164,8 +160,6 @@ pub fn insert(
     let (before, after) = progress.sizes;
     if progress.changecount.is_none() {
         prepare(store, files, ino, from, before)?;
-        // The file grows before anything moves: the block at its end is zeroed, and for that copied where it is shared.
-        zero_old_tail(store, files, ino, before)?;
     }
     let gap = to.since(from);
     loop {

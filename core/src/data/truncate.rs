@@ -91,10 +91,7 @@ pub(super) fn cut_off(
 fn set_size(tx: &mut Transaction<'_>, ino: Ino, size: u64, now: Timestamp) -> Result<()> {
     let core = core_mut(tx, ino)?;
     core.size.set(core.size.get().min(size));
-    let time = core.encode_time(now);
-    core.mtime = time;
-    core.ctime = time;
-    core.changecount.set(core.changecount.get().wrapping_add(1));
+    core.note_contents_changed(now);
     Ok(())
 }
 

@@ -377,12 +377,10 @@ fn finish_inode(tx: &mut Transaction<'_>, file: &File, ino: Ino, done: &mut Done
     if size > core.size.get() {
         core.size.set(size);
     }
-    if let Some(now) = file.modified {
-        let time = core.encode_time(now);
-        core.mtime = time;
-        core.ctime = time;
+    match file.modified {
+        Some(now) => core.note_contents_changed(now),
+        None => core.changecount.set(core.changecount.get().wrapping_add(1)),
     }
-    core.changecount.set(core.changecount.get().wrapping_add(1));
     Ok(())
 }
 

@@ -290,6 +290,18 @@ impl Dinode {
         U64::new(time.encode(self.is_bigtime()))
     }
 
+    /// Notes that attributes of the inode changed at `now`.
+    pub fn note_change(&mut self, now: Timestamp) {
+        self.ctime = self.encode_time(now);
+        self.changecount.set(self.changecount.get().wrapping_add(1));
+    }
+
+    /// Notes that its contents changed at `now`.
+    pub fn note_contents_changed(&mut self, now: Timestamp) {
+        self.mtime = self.encode_time(now);
+        self.note_change(now);
+    }
+
     /// Project id.
     #[must_use]
     pub fn projid(&self) -> u32 {

@@ -37,8 +37,6 @@ pub fn core_mut<'t>(tx: &'t mut Transaction<'_>, ino: Ino) -> Result<&'t mut Din
 /// # Errors
 /// Those of [`core()`].
 pub fn touch(tx: &mut Transaction<'_>, ino: Ino, now: Timestamp) -> Result<()> {
-    let core = core_mut(tx, ino)?;
-    core.ctime = core.encode_time(now);
-    core.changecount.set(core.changecount.get().wrapping_add(1));
+    core_mut(tx, ino)?.note_change(now);
     Ok(())
 }

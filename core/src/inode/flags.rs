@@ -11,7 +11,7 @@ use crate::units::{Ino, MAX_EXTENT_FSBLOCKS};
 
 bitflags::bitflags! {
     /// `fsx_xflags`: both words of flags of an inode in one, as FS_IOC_FSGETXATTR has them.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
     pub struct XFlags: u32 {
         /// Data on the realtime device.
         const REALTIME = 0x1;

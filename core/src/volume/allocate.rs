@@ -117,10 +117,7 @@ impl Volume {
     fn touch_data(&mut self, ino: Ino) -> Result<()> {
         let now = self.now;
         let mut tx = self.transaction();
-        let core = core_mut(&mut tx, ino)?;
-        let time = core.encode_time(now);
-        (core.mtime, core.ctime) = (time, time);
-        core.changecount.set(core.changecount.get().wrapping_add(1));
+        core_mut(&mut tx, ino)?.note_contents_changed(now);
         tx.commit()
     }
 

@@ -180,10 +180,7 @@ pub(super) fn touch_dir(tx: &mut Transaction<'_>, dir: Ino, links: i32, now: Tim
     let nlink = core(tx, dir)?.nlink.get();
     let core = core_mut(tx, dir)?;
     core.nlink.set(nlink.saturating_add_signed(links));
-    let time = core.encode_time(now);
-    core.mtime = time;
-    core.ctime = time;
-    core.changecount.set(core.changecount.get().wrapping_add(1));
+    core.note_contents_changed(now);
     Ok(())
 }
 
@@ -191,7 +188,6 @@ pub(super) fn touch_dir(tx: &mut Transaction<'_>, dir: Ino, links: i32, now: Tim
 pub(super) fn touch(tx: &mut Transaction<'_>, ino: Ino, links: i32, now: Timestamp) -> Result<()> {
     let core = core_mut(tx, ino)?;
     core.nlink.set(core.nlink.get().saturating_add_signed(links));
-    core.ctime = core.encode_time(now);
-    core.changecount.set(core.changecount.get().wrapping_add(1));
+    core.note_change(now);
     Ok(())
 }

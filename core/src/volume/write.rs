@@ -186,8 +186,7 @@ impl Volume {
         if let Some(mtime) = set.mtime {
             core.mtime = core.encode_time(mtime);
         }
-        core.ctime = core.encode_time(now);
-        core.changecount.set(core.changecount.get().wrapping_add(1));
+        core.note_change(now);
         if let Some(mode) = set.mode {
             acl::follow_mode(&mut tx, &before, mode)?;
             check_reserved(&mut tx, &self.files)?;
