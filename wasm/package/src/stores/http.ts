@@ -1,5 +1,6 @@
 /** An image on a web server or an object store, of which only what is read is fetched, by range requests. */
 import type { Bindings } from '../bindings.ts';
+import { utf8 } from '../bytes.ts';
 import { fsError } from '../errors.ts';
 import type { HostOptions } from '../options.ts';
 import type { Store } from './store.ts';
@@ -12,7 +13,7 @@ export async function openHttp(bindings: Bindings, options: HostOptions): Promis
   const image = await HttpImage.find(url);
   const chunks = new bindings.Chunks(image.length, CHUNK_BYTES, options.memoryBytes, undefined, false);
   const waiting = new Waiting(chunks, image, options.memoryBytes);
-  return { disk: bindings.Disk.chunked(chunks), fresh: false, waiting: [waiting], close: async () => {} };
+  return { disk: bindings.Disk.chunked(chunks), fresh: false, fingerprint: image.fingerprint, waiting: [waiting], close: async () => {} };
 }
 
 class HttpImage implements ChunkIo {
@@ -25,6 +26,11 @@ class HttpImage implements ChunkIo {
     this.#url = url;
     this.length = length;
     this.#version = version;
+  }
+
+  /** At most 128 bytes. */
+  get fingerprint(): Uint8Array {
+    return utf8(this.#version ?? '').slice(0, 128);
   }
 
   /** Asks for the first byte: not every server answers `HEAD`, and this tells also whether it knows ranges. */

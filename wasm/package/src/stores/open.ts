@@ -26,7 +26,7 @@ async function overHttp(bindings: Bindings, openUpper: OpenStore, options: HostO
   if (options.readOnly) return base;
   const upper = await openUpper(bindings, options, bindings.Disk.overlayBytes(base.disk.len()));
   try {
-    const disk = bindings.Disk.overlay(base.disk, upper.disk);
+    const disk = bindings.Disk.overlay(base.disk, upper.disk, base.fingerprint);
     return { disk, fresh: false, waiting: [...base.waiting, ...upper.waiting], close: () => upper.close() };
   } catch (error) {
     await upper.close();
