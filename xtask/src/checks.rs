@@ -109,10 +109,13 @@ fn wasm_unit_tests(report: &mut Report) -> Result<()> {
     })
 }
 
-/// The package for JavaScript: built, and tested in the browsers that are here.
+/// The package for JavaScript: built, and tested in Node.js and in the browsers that are here.
 fn in_browsers(report: &mut Report) -> Result<()> {
     match npm::obstacle() {
-        None => npm::run(report)?,
+        None => {
+            npm::run(report)?;
+            npm::test(report)?;
+        }
         Some(why) => report.step("dist/npm", || Ok(Outcome::skipped(why)))?,
     }
     report.section("in browsers");
@@ -152,13 +155,17 @@ pub(crate) fn summary(log: &Path) -> Result<Vec<String>> {
     Ok(notes)
 }
 
-/// The reason in "some::test: skipped: no root".
+/// The reason in "some::test: skipped: no root", and in "ok 3 - some test # SKIP no root" of Node's tests.
 fn skipped_in(line: &str) -> Option<&str> {
-    line.split_once("skipped: ").map(|(_, reason)| reason.trim())
+    line.split_once("skipped: ").or_else(|| line.split_once("# SKIP ")).map(|(_, reason)| reason.trim())
 }
 
-/// The number in "test result: ok. 12 passed; …" of Rust's tests, and in "  12 passed (3.4s)" of Playwright's.
+/// The number in "test result: ok. 12 passed; …" of Rust's tests, "  12 passed (3.4s)" of Playwright's, and "# pass 12"
+/// of Node's.
 fn passed_in(line: &str) -> Option<u64> {
+    if let Some(count) = line.strip_prefix("# pass ") {
+        return count.trim().parse().ok();
+    }
     let mut words = line.strip_prefix("test result: ok. ").unwrap_or(line).split_whitespace();
     let count = words.next()?.parse().ok()?;
     words.next()?.starts_with("passed").then_some(count)
@@ -173,6 +180,8 @@ mod tests {
         let line = "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(passed_in(line), Some(12));
         assert_eq!(passed_in("  12 passed (1.7s)"), Some(12));
+        assert_eq!(passed_in("# pass 12"), Some(12));
+        assert_eq!(skipped_in("ok 3 - a test # SKIP no root"), Some("no root"));
         assert_eq!(passed_in("running 3 tests"), None);
         assert_eq!(skipped_in("a::b: skipped: no root or no XFS"), Some("no root or no XFS"));
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::report::{Outcome, Report, Result, failure};
 use crate::setup::{node, wasm_bindgen};
-use crate::{dist, run, workspace};
+use crate::{checks, dist, run, workspace};
 
 /// What the wasm module should weigh at most when it travels, compressed by brotli: more is told.
 const BROTLI_AIM_BYTES: u64 = 250 * 1024;
@@ -42,14 +42,26 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     }
     module(report)?;
     report.step("the package", || {
-        if !workspace::root().join(PACKAGE).join("package.json").is_file() {
-            return Ok(Outcome::skipped("wasm/package is not there"));
-        }
         run::logged(node::npm().args(["run", "build", "--workspace", PACKAGE]), "npm-build")?;
         if !folder().join("package.json").is_file() {
             return failure("the build script of wasm/package left no dist/npm/package.json");
         }
         Ok(Outcome::done())
+    })
+}
+
+/// Runs the package's own tests, in Node.js.
+pub(crate) fn test(report: &mut Report) -> Result<()> {
+    report.step("the package's types", || {
+        let mut check = node::npm();
+        check.args(["run", "typecheck", "--workspace", PACKAGE]);
+        run::logged(&mut check, "npm-types").map(|_| Outcome::done())
+    })?;
+    report.step("the package's tests in Node.js", || {
+        let mut test = node::npm();
+        test.args(["run", "test", "--workspace", PACKAGE]);
+        let log = run::logged(&mut test, "npm-test")?;
+        Ok(Outcome::done().with_notes(checks::summary(&log)?))
     })
 }
 
