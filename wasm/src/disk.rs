@@ -162,6 +162,11 @@ impl Plug {
         self.0.cut_after(count as usize);
     }
 
+    /// The power is on again; what was done is forgotten. A volume that was open is not to be used any more.
+    pub fn restore(&self) {
+        self.0.restore();
+    }
+
     /// Whether the power is off.
     #[wasm_bindgen(js_name = isCut)]
     pub fn is_cut(&self) -> bool {

@@ -32,8 +32,7 @@ impl Dirty {
     #[must_use]
     pub fn at(&self, block: FileBlock, blocksize: usize) -> Option<&[u8]> {
         let (&start, run) = self.runs.range(..=block).next_back()?;
-        let skip = block.since(start) as usize * blocksize;
-        run.get(skip..).filter(|rest| !rest.is_empty())
+        run.get(bytes_of(block.since(start), blocksize)..).filter(|rest| !rest.is_empty())
     }
 
     /// The first dirty block at or behind `block`.
@@ -71,7 +70,7 @@ impl Dirty {
         };
         let before = self.runs.range_mut(..=block).next_back().map(|(&start, run)| (start, run.len()));
         if let Some((start, len)) = before {
-            let offset = block.since(start) as usize * blocksize;
+            let offset = bytes_of(block.since(start), blocksize);
             let dirty = offset < len;
             let appends = offset == len && len < RUN_BYTES;
             if dirty || appends {
@@ -105,17 +104,22 @@ impl Dirty {
             let end = start.plus((run.len() / blocksize) as u64);
             self.bytes -= run.len();
             if end > to {
-                let tail = run.split_off(to.max(start).since(start) as usize * blocksize);
+                let tail = run.split_off(bytes_of(to.max(start).since(start), blocksize));
                 self.bytes += tail.len();
                 self.runs.insert(to.max(start), tail);
             }
             if start < from {
-                run.truncate(from.since(start) as usize * blocksize);
+                run.truncate(bytes_of(from.since(start), blocksize));
                 self.bytes += run.len();
                 self.runs.insert(start, run);
             }
         }
     }
+}
+
+/// Bytes of `blocks` fsblocks. More than can be addressed, on hosts where that is little, is behind the end of any run.
+fn bytes_of(blocks: u64, blocksize: usize) -> usize {
+    usize::try_from(blocks).unwrap_or(usize::MAX).saturating_mul(blocksize)
 }
 
 #[cfg(test)]
@@ -157,6 +161,21 @@ mod tests {
                 }
             }
             assert_eq!(dirty.bytes(), model.iter().flatten().count());
+        }
+    }
+
+    #[test]
+    fn blocks_that_lie_gigabytes_apart_are_told_apart() {
+        let (blocksize, apart) = (4096, 1 << 20);
+        let mut dirty = Dirty::default();
+        dirty.store(FileBlock(0), 0, &[1; 4096], blocksize);
+        for far in [apart, 2 * apart, 16 * apart] {
+            assert_eq!(dirty.at(FileBlock(far), blocksize), None);
+            dirty.store(FileBlock(far), 0, &[2; 4096], blocksize);
+            assert_eq!(dirty.at(FileBlock(0), blocksize), Some(&[1; 4096][..]));
+            assert_eq!(dirty.at(FileBlock(far), blocksize), Some(&[2; 4096][..]));
+            dirty.forget(FileBlock(far), FileBlock(u64::MAX), blocksize);
+            assert_eq!((dirty.bytes(), dirty.runs().count()), (4096, 1));
         }
     }
 }

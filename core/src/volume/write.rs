@@ -108,12 +108,12 @@ impl Volume {
     }
 
     fn write_step(&mut self, ino: Ino, offset: u64, data: &[u8]) -> Result<()> {
-        let now = self.now;
-        self.with_space(|volume| write(&mut volume.store, &mut volume.files, ino, offset, data, now))?;
-        if self.files.dirty_bytes() > self.dirty_limit {
+        // Room is made before the data is accepted: an error then leaves the file as it was.
+        if self.files.dirty_bytes() + data.len() > self.dirty_limit {
             self.writeback_all()?;
         }
-        Ok(())
+        let now = self.now;
+        self.with_space(|volume| write(&mut volume.store, &mut volume.files, ino, offset, data, now))
     }
 
     pub(super) fn writable_file(&mut self, ino: Ino) -> Result<Inode> {

@@ -63,6 +63,11 @@ impl Plug {
         recording.is_cut |= recording.events.len() >= count;
     }
 
+    /// The power is on again, and the recording starts anew. What the device had when it went is what it has.
+    pub fn restore(&self) {
+        *self.0.borrow_mut() = Recording::default();
+    }
+
     /// Whether the power is off.
     #[must_use]
     pub fn is_cut(&self) -> bool {
@@ -149,7 +154,10 @@ mod tests {
         device.read_at(0, &mut buf).expect("reading does no harm");
         assert!(buf[..512] == [1; 512] && buf[512..1536] == [2; 1024] && buf[1536..] == [0; 512]);
         plug.clear();
-        assert!(plug.is_cut() && device.flush().is_err(), "no power comes back");
+        assert!(plug.is_cut() && device.flush().is_err(), "power does not come back by itself");
+        plug.restore();
+        device.flush().expect("power");
+        assert_eq!(plug.events(), [Event::Flush]);
     }
 
     #[test]
