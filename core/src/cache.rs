@@ -8,11 +8,10 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use hashbrown::{HashMap, HashSet};
-
 use crate::format::BlockKind;
 use crate::sort;
 use crate::units::Daddr;
+use crate::units::map::Hashed;
 
 /// A contiguous piece of a block that is scattered over the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +42,7 @@ struct Slot {
 
 /// Verified metadata blocks by disk address.
 pub struct Cache {
-    slots: HashMap<Daddr, Slot>,
+    slots: Hashed<Daddr, Slot>,
     /// Clean blocks in the order the hand will meet them; may name blocks that have left or became dirty.
     ring: VecDeque<Daddr>,
     clean_bytes: usize,
@@ -55,7 +54,7 @@ impl Cache {
     /// An empty cache that keeps at most `limit_bytes` bytes of clean blocks.
     #[must_use]
     pub fn new(limit_bytes: usize) -> Self {
-        Self { slots: HashMap::new(), ring: VecDeque::new(), clean_bytes: 0, dirty_bytes: 0, limit_bytes }
+        Self { slots: Hashed::new(), ring: VecDeque::new(), clean_bytes: 0, dirty_bytes: 0, limit_bytes }
     }
 
     /// Bytes of blocks that wait to be written.
@@ -66,7 +65,7 @@ impl Cache {
 
     /// The block at `daddr`, if it is here.
     pub fn get(&mut self, daddr: Daddr) -> Option<&Arc<Block>> {
-        let slot = self.slots.get_mut(&daddr)?;
+        let slot = self.slots.get_mut(daddr)?;
         slot.referenced = true;
         Some(&slot.block)
     }
@@ -74,12 +73,12 @@ impl Cache {
     /// Whether the block at `daddr` is here.
     #[must_use]
     pub fn contains(&self, daddr: Daddr) -> bool {
-        self.slots.contains_key(&daddr)
+        self.slots.contains(daddr)
     }
 
     /// Adds a block that equals what is on the device, making room for it. A block that is here already stays.
     pub fn insert_clean(&mut self, daddr: Daddr, block: Arc<Block>) {
-        if self.slots.contains_key(&daddr) {
+        if self.slots.contains(daddr) {
             return;
         }
         // Room first: the newcomer, not used yet, would be the first to go.
@@ -93,9 +92,11 @@ impl Cache {
     fn enter(&mut self, daddr: Daddr) {
         // Names of blocks that left or became dirty would pile up where nothing is ever evicted.
         if self.ring.len() > 2 * self.slots.len() + 64 {
-            let mut seen = HashSet::new();
+            let mut seen = Hashed::new();
             let slots = &self.slots;
-            self.ring.retain(|daddr| slots.get(daddr).is_some_and(|slot| !slot.dirty) && seen.insert(*daddr));
+            self.ring.retain(|daddr| {
+                slots.get(*daddr).is_some_and(|slot| !slot.dirty) && seen.insert(*daddr, ()).is_none()
+            });
         }
         self.ring.push_back(daddr);
     }
@@ -109,7 +110,7 @@ impl Cache {
 
     /// Forgets the block at `daddr`, its changes included: what it described is gone.
     pub fn remove(&mut self, daddr: Daddr) {
-        if let Some(slot) = self.slots.remove(&daddr) {
+        if let Some(slot) = self.slots.remove(daddr) {
             let bytes = slot.block.bytes.len();
             if slot.dirty { self.dirty_bytes -= bytes } else { self.clean_bytes -= bytes }
         }
@@ -118,8 +119,8 @@ impl Cache {
     /// Every dirty block, by rising disk address.
     #[must_use]
     pub fn dirty_blocks(&self) -> Vec<(Daddr, Arc<Block>)> {
-        let dirty = self.slots.iter().filter(|(_, slot)| slot.dirty);
-        let mut blocks: Vec<_> = dirty.map(|(&daddr, slot)| (daddr, Arc::clone(&slot.block))).collect();
+        let dirty = self.slots.items().iter().filter(|(_, slot)| slot.dirty);
+        let mut blocks: Vec<_> = dirty.map(|(daddr, slot)| (*daddr, Arc::clone(&slot.block))).collect();
         sort::by_number(&mut blocks, |&(daddr, _)| daddr.0);
         blocks
     }
@@ -127,7 +128,7 @@ impl Cache {
     /// Declares every dirty block written.
     pub fn mark_clean(&mut self) {
         let mut cleaned = Vec::new();
-        for (&daddr, slot) in self.slots.iter_mut().filter(|(_, slot)| slot.dirty) {
+        for (daddr, slot) in self.slots.values_mut().filter(|(_, slot)| slot.dirty) {
             slot.dirty = false;
             cleaned.push(daddr);
         }
@@ -144,7 +145,7 @@ impl Cache {
         while self.clean_bytes > self.limit_bytes && steps > 0 {
             steps -= 1;
             let Some(daddr) = self.ring.pop_front() else { return };
-            match self.slots.get_mut(&daddr) {
+            match self.slots.get_mut(daddr) {
                 Some(slot) if slot.dirty => {}
                 Some(slot) if slot.referenced => {
                     slot.referenced = false;

@@ -1,14 +1,15 @@
 //! Sets of integers kept as disjoint intervals.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Range;
+
+use crate::units::map::Tree;
 
 /// A set of integers; neighbouring intervals are merged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Intervals {
     /// Start to end (exclusive).
-    map: BTreeMap<u64, u64>,
+    map: Tree,
     count: u64,
 }
 
@@ -33,20 +34,19 @@ impl Intervals {
 
     /// Removes everything.
     pub fn clear(&mut self) {
-        self.map.clear();
-        self.count = 0;
+        *self = Self::default();
     }
 
     /// Every interval, ascending.
     pub fn iter(&self) -> impl Iterator<Item = Range<u64>> {
-        self.map.iter().map(|(&start, &end)| start..end)
+        self.map.from(0).map(|(start, end)| start..end)
     }
 
     /// Every interval that ends behind `value`, ascending.
     pub fn iter_from(&self, value: u64) -> impl Iterator<Item = Range<u64>> {
         let first =
             self.last_starting_by(value).filter(|near| near.end > value).map_or(value, |near| near.start);
-        self.map.range(first..).map(|(&start, &end)| start..end)
+        self.map.from(first).map(|(start, end)| start..end)
     }
 
     /// Adds an interval, which may overlap what is there.
@@ -59,7 +59,7 @@ impl Intervals {
             if near.end < start {
                 break;
             }
-            self.map.remove(&near.start);
+            self.map.remove(near.start);
             self.count -= near.end - near.start;
             start = start.min(near.start);
             end = end.max(near.end);
@@ -77,7 +77,7 @@ impl Intervals {
             if near.end <= range.start {
                 break;
             }
-            self.map.remove(&near.start);
+            self.map.remove(near.start);
             self.count -= near.end - near.start;
             for rest in [near.start..range.start, range.end..near.end] {
                 if rest.start < rest.end {
@@ -99,7 +99,10 @@ impl Intervals {
         {
             return Some(near);
         }
-        self.map.range(range.start..range.end).next().map(|(&start, &end)| start..end)
+        self.map
+            .at_or_after(range.start)
+            .filter(|&(start, _)| start < range.end)
+            .map(|(start, end)| start..end)
     }
 
     /// Whether `value` is in the set.
@@ -127,7 +130,7 @@ impl Intervals {
     }
 
     fn last_starting_by(&self, value: u64) -> Option<Range<u64>> {
-        self.map.range(..=value).next_back().map(|(&start, &end)| start..end)
+        self.map.at_or_before(value).map(|(start, end)| start..end)
     }
 }
 

@@ -10,7 +10,6 @@ mod intents;
 mod leftovers;
 mod mend;
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -27,7 +26,7 @@ pub struct Report {
     /// What was replayed from the log.
     pub replayed: Replayed,
     /// Intents that were finished, by type of their items: EFI, RUI, CUI, BUI, ATTRI, XMI.
-    pub intents: BTreeMap<u16, u64>,
+    pub intents: Vec<(u16, u64)>,
     /// Inodes without a name that were freed.
     pub unlinked: u64,
     /// Blocks of staging extents that were freed.
@@ -61,7 +60,10 @@ pub fn finish(store: &mut Store, recovered: Recovered) -> Result<Report> {
     tx.commit()?;
     for intent in &recovered.intents {
         intents::finish(store, intent)?;
-        *report.intents.entry(intent.kind).or_default() += 1;
+        match report.intents.iter_mut().find(|(kind, _)| *kind == intent.kind) {
+            Some((_, count)) => *count += 1,
+            None => report.intents.push((intent.kind, 1)),
+        }
     }
     leftovers::unlinked_inodes(store, &mut report)?;
     leftovers::staging_extents(store, &mut report)?;

@@ -6,6 +6,8 @@
 //!
 //! Format source: "XFS Algorithms & Data Structures", "Allocation Groups" and "Inode Numbers".
 
+pub mod map;
+
 use core::fmt;
 
 macro_rules! address {

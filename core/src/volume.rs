@@ -45,7 +45,6 @@ use recover::Opened;
 pub use crate::recovery::Report;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -55,6 +54,7 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::journal::Store;
 use crate::units::Ino;
+use crate::units::map::Ordered;
 
 /// How to open a volume.
 #[derive(Debug, Clone)]
@@ -127,7 +127,7 @@ pub struct Volume {
     /// Inodes that outlive their last name.
     held: Held,
     /// Those of them that were made without a name, and never had one.
-    nameless: BTreeSet<Ino>,
+    nameless: Ordered<Ino, ()>,
     /// A collapse or an insertion that failed on the way.
     shifting: Option<Shifting>,
     /// Bound on their data in memory, in bytes.
@@ -163,7 +163,7 @@ impl Volume {
             abandoned: Vec::new(),
             held: Held::default(),
             shifting: None,
-            nameless: BTreeSet::new(),
+            nameless: Ordered::new(),
             dirty_limit: options.dirty_bytes,
             dir_rotor: 0,
             seed,

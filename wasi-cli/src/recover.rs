@@ -94,7 +94,7 @@ fn counts(report: &Report) -> Vec<Count> {
         ("inodes", "inode#", replayed.inodes),
         ("chunks", "fresh inode chunk#", replayed.chunks),
         ("skipped", "outdated item# left out", replayed.skipped),
-        ("intents", "intent# finished", report.intents.values().sum()),
+        ("intents", "intent# finished", report.intents.iter().map(|(_, count)| count).sum()),
         ("unlinked", "unlinked inode# freed", report.unlinked),
         ("staging_fsblocks", "block# of leftover staging extents freed", report.staging_fsblocks),
     ]

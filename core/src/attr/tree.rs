@@ -11,8 +11,6 @@
 
 use alloc::vec::Vec;
 
-use hashbrown::HashSet;
-
 use super::edit::Key;
 use super::leaf::{self, Record};
 use crate::error::{Error, Place, Problem, Result};
@@ -22,6 +20,7 @@ use crate::format::da::{BlockInfo, MAX_LEVELS, NODE_HEADER_BYTES, Node, NodeEntr
 use crate::format::header::{be_u32, put};
 use crate::inode::{Fork, bmap};
 use crate::journal::{Locator, Transaction};
+use crate::units::map::Hashed;
 use crate::units::{AgBlock, FileBlock, FsBlock, Ino};
 
 /// The root of the tree.
@@ -153,10 +152,10 @@ impl Tree {
     ) -> Result<Option<Found>> {
         let hash = key.hash(tx.geometry());
         let mut way = self.descend(tx, hash)?;
-        let mut seen = HashSet::new();
+        let mut seen = Hashed::new();
         loop {
             let at = way[way.len() - 1].block;
-            if !seen.insert(at) {
+            if seen.insert(at, ()).is_some() {
                 return Err(self.damaged(
                     BlockKind::AttrLeaf,
                     at,

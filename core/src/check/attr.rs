@@ -4,8 +4,6 @@
 
 use alloc::vec::Vec;
 
-use hashbrown::HashSet;
-
 use super::context::Context;
 use super::da::{self, FileMap};
 use super::dir::{ignores_case, name_hash};
@@ -16,6 +14,7 @@ use crate::format::BlockKind;
 use crate::format::extent::Extent;
 use crate::format::header::{be_u16, be_u32, be_u64};
 use crate::sort;
+use crate::units::map::Hashed;
 use crate::units::{FileBlock, Ino};
 
 const NAME: &str = "attribute";
@@ -103,7 +102,7 @@ pub(super) fn check_blocks(
         return Ok(());
     }
     let map = FileMap { ino, extents };
-    let mut leaves = Leaves { map: &map, node, last: None, is_complete: true, remote: HashSet::new() };
+    let mut leaves = Leaves { map: &map, node, last: None, is_complete: true, remote: Hashed::new() };
     let mut on_leaf = |cx: &mut Context<'_>, place: Place, bytes: &[u8]| {
         leaves.is_complete &= check_leaf(cx, &mut leaves, place, bytes)?;
         Ok(leaves.last)
@@ -123,7 +122,7 @@ struct Leaves<'w> {
     last: Option<u32>,
     is_complete: bool,
     /// Blocks of remote values.
-    remote: HashSet<FileBlock>,
+    remote: Hashed<FileBlock, ()>,
 }
 
 /// Checks one leaf. Returns whether all of it could be read.
@@ -223,7 +222,7 @@ fn check_remote(
     for index in 0..len.div_ceil(room) {
         let file_block = FileBlock(u64::from(block) + u64::from(index));
         let place = Place::file_block(leaves.map.ino, file_block);
-        if !leaves.remote.insert(file_block) {
+        if leaves.remote.insert(file_block, ()).is_some() {
             cx.report.rule("remote attribute value", place, "a block belongs to two values");
             return Ok(());
         }

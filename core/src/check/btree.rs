@@ -8,8 +8,6 @@
 
 use alloc::vec::Vec;
 
-use hashbrown::HashSet;
-
 use super::context::Context;
 use crate::error::{Place, Problem, Result};
 use crate::format::BlockKind;
@@ -18,6 +16,7 @@ use crate::format::btree::{
 };
 use crate::format::extent::Extent;
 use crate::format::header::{be_u16, be_u32, be_u64, put};
+use crate::units::map::Hashed;
 use crate::units::{AgBlock, AgNumber, FsBlock, Ino};
 
 /// No tree can be higher.
@@ -138,7 +137,7 @@ struct Bounds {
 pub(super) struct Walk {
     tree: Tree,
     layout: Layout,
-    visited: HashSet<u64>,
+    visited: Hashed<u64, ()>,
     levels: Vec<Last>,
     /// Blocks of the tree.
     pub(super) blocks: Vec<u64>,
@@ -150,7 +149,7 @@ impl Walk {
     /// A walk over a tree whose root is at `level`.
     pub(super) fn new(tree: Tree, level: u32) -> Self {
         let levels = alloc::vec![Last::Nothing; level as usize + 1];
-        let (visited, blocks) = (HashSet::new(), Vec::new());
+        let (visited, blocks) = (Hashed::new(), Vec::new());
         Self { tree, layout: tree.layout(), visited, levels, blocks, is_complete: true }
     }
 
@@ -209,7 +208,7 @@ impl Walk {
             cx.report.bounds(name, place, "pointer to a block", address);
             return Ok(None);
         }
-        if !self.visited.insert(address) {
+        if self.visited.insert(address, ()).is_some() {
             cx.report.rule(name, place, "a block is in the tree twice");
             return Ok(None);
         }

@@ -4,13 +4,12 @@
 
 use alloc::vec::Vec;
 
-use hashbrown::HashSet;
-
 use super::context::Context;
 use crate::error::{Place, Result};
 use crate::format::BlockKind;
 use crate::format::extent::Extent;
 use crate::format::header::{be_u16, be_u32};
+use crate::units::map::Hashed;
 use crate::units::{FileBlock, Ino};
 
 /// Levels of nodes above the leaves.
@@ -83,7 +82,7 @@ struct DaWalk<'w> {
     /// Fsblocks of a block.
     fsblocks: u32,
     leaf: BlockKind,
-    visited: HashSet<FileBlock>,
+    visited: Hashed<FileBlock, ()>,
     /// By level: the block visited last and where its `forw` leads; `None` after one that could not be read.
     levels: Vec<Option<(u32, u32)>>,
     is_complete: bool,
@@ -99,7 +98,7 @@ pub(super) fn walk(
     on_leaf: &mut OnLeaf<'_>,
 ) -> Result<bool> {
     let levels = alloc::vec![Some((0, 0)); usize::from(MAX_LEVEL) + 1];
-    let mut walk = DaWalk { map, fsblocks, leaf, visited: HashSet::new(), levels, is_complete: true };
+    let mut walk = DaWalk { map, fsblocks, leaf, visited: Hashed::new(), levels, is_complete: true };
     walk.visit(cx, root, None, on_leaf)?;
     for (block, forw) in walk.levels.into_iter().flatten() {
         if forw != 0 {
@@ -125,7 +124,7 @@ impl DaWalk<'_> {
             Some(0) => &[self.leaf],
             Some(_) => &[BlockKind::DaNode],
         };
-        let found = if self.visited.insert(block) {
+        let found = if self.visited.insert(block, ()).is_none() {
             self.map.block(cx, kinds, block, self.fsblocks)?
         } else {
             cx.report.rule("da tree", place, "a block is in the tree twice");

@@ -66,9 +66,9 @@ pub fn clone_range(store: &mut Store, files: &mut Files, range: CloneRange, now:
         let size = target_size.max(range.target_offset + range.len_bytes);
         let dropped = files.change(&geometry, range.target, size, |file| {
             file.size = file.size.max(size);
-            file.staging.split_off(&first)
+            file.staging.split_off(first)
         });
-        release(store, dropped.values());
+        release(store, dropped.into_iter());
     }
     Ok(())
 }

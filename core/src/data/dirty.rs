@@ -1,9 +1,9 @@
 //! File data in memory that waits for writeback.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::units::FileBlock;
+use crate::units::map::Ordered;
 
 /// Longest run of data kept in one piece, in bytes. Writeback writes a run at once.
 const RUN_BYTES: usize = 1 << 20;
@@ -11,7 +11,7 @@ const RUN_BYTES: usize = 1 << 20;
 /// Dirty blocks of one file as runs of whole fsblocks.
 #[derive(Debug, Default)]
 pub struct Dirty {
-    runs: BTreeMap<FileBlock, Vec<u8>>,
+    runs: Ordered<FileBlock, Vec<u8>>,
     bytes: usize,
 }
 
@@ -31,7 +31,7 @@ impl Dirty {
     /// The data from `block` to the end of its run; `None` when the block is clean.
     #[must_use]
     pub fn at(&self, block: FileBlock, blocksize: usize) -> Option<&[u8]> {
-        let (&start, run) = self.runs.range(..=block).next_back()?;
+        let (start, run) = self.runs.at_or_before(block)?;
         run.get(bytes_of(block.since(start), blocksize)..).filter(|rest| !rest.is_empty())
     }
 
@@ -41,12 +41,12 @@ impl Dirty {
         if self.at(block, blocksize).is_some() {
             return Some(block);
         }
-        self.runs.range(block..).next().map(|(&start, _)| start)
+        self.runs.at_or_after(block).map(|(start, _)| start)
     }
 
     /// Every run, ascending: first block and data.
     pub fn runs(&self) -> impl Iterator<Item = (FileBlock, &[u8])> {
-        self.runs.iter().map(|(&start, run)| (start, run.as_slice()))
+        self.runs.iter().map(|(start, run)| (start, run.as_slice()))
     }
 
     /// Copies `data` into memory at byte `skip` of `block`. Blocks that were clean must be covered whole.
@@ -64,17 +64,17 @@ impl Dirty {
     /// Space for data at byte `skip` of `block`: inside the run that holds it, or in room made for it.
     fn run_for(&mut self, block: FileBlock, skip: usize, want: usize, blocksize: usize) -> &mut [u8] {
         let blocks = (skip + want).div_ceil(blocksize);
-        let until_next = match self.runs.range(block..).next() {
-            Some((&next, _)) if next > block => usize::try_from(next.since(block)).unwrap_or(usize::MAX),
+        let until_next = match self.runs.at_or_after(block) {
+            Some((next, _)) if next > block => usize::try_from(next.since(block)).unwrap_or(usize::MAX),
             _ => usize::MAX,
         };
-        let before = self.runs.range_mut(..=block).next_back().map(|(&start, run)| (start, run.len()));
+        let before = self.runs.at_or_before(block).map(|(start, run)| (start, run.len()));
         if let Some((start, len)) = before {
             let offset = bytes_of(block.since(start), blocksize);
             let dirty = offset < len;
             let appends = offset == len && len < RUN_BYTES;
             if dirty || appends {
-                let run = self.runs.get_mut(&start).expect("found above");
+                let run = self.runs.get_mut(start).expect("found above");
                 if appends {
                     let room = (RUN_BYTES - len).max(blocksize);
                     let grow = (blocks.min(until_next) * blocksize).min(room / blocksize * blocksize);
@@ -90,17 +90,17 @@ impl Dirty {
         }
         let len = (blocks.min(until_next) * blocksize).min(RUN_BYTES.max(blocksize));
         self.bytes += len;
-        let run = self.runs.entry(block).or_default();
+        let run = self.runs.get_or_insert_with(block, Vec::new);
         run.resize(len, 0);
         &mut run[skip..]
     }
 
     /// Forgets the blocks `from..to`.
     pub fn forget(&mut self, from: FileBlock, to: FileBlock, blocksize: usize) {
-        let first = self.runs.range(..from).next_back().map_or(from, |(&start, _)| start);
-        let touched: Vec<FileBlock> = self.runs.range(first..to).map(|(&start, _)| start).collect();
-        for start in touched {
-            let mut run = self.runs.remove(&start).expect("listed above");
+        let mut first = self.runs.at_or_before(from).map_or(from, |(start, _)| start);
+        while let Some((start, _)) = self.runs.at_or_after(first).filter(|&(start, _)| start < to) {
+            let mut run = self.runs.remove(start).expect("found above");
+            first = start.plus(1);
             let end = start.plus((run.len() / blocksize) as u64);
             self.bytes -= run.len();
             if end > to {

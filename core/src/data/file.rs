@@ -1,9 +1,7 @@
 //! What is known of a file in memory only: dirty data, its size, reservations, and the CoW fork.
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::ops::Range;
-
-use hashbrown::HashMap;
 
 use super::dirty::Dirty;
 use super::reservation::{Reservation, Work};
@@ -11,6 +9,7 @@ use crate::format::time::Timestamp;
 use crate::geometry::Geometry;
 use crate::intervals::Intervals;
 use crate::sort;
+use crate::units::map::{Hashed, Ordered};
 use crate::units::{FileBlock, FsBlock, Ino};
 
 /// One extent of the CoW fork that has blocks: they are promised to it, but free on disk.
@@ -36,7 +35,7 @@ pub struct File {
     /// Extents of the data fork when work was last added or taken off.
     pub extents: u64,
     /// The CoW fork's extents with blocks, by first file block.
-    pub staging: BTreeMap<FileBlock, Staging>,
+    pub staging: Ordered<FileBlock, Staging>,
     /// Where the next staging extent should lie.
     pub staging_near: Option<FsBlock>,
     /// Size in bytes as callers see it.
@@ -73,20 +72,20 @@ impl File {
     /// The part of the CoW fork that covers `block`: where that block's staging block is, and how many follow.
     #[must_use]
     pub fn staged(&self, block: FileBlock) -> Option<Staging> {
-        let (&start, staging) = self.staging.range(..=block).next_back()?;
+        let (start, staging) = self.staging.at_or_before(block)?;
         let skip = u32::try_from(block.since(start)).ok().filter(|&skip| skip < staging.len)?;
         Some(Staging { start: FsBlock(staging.start.0 + u64::from(skip)), len: staging.len - skip })
     }
 
     /// Takes `len_fsblocks` blocks from `block` on out of the CoW fork: they are the data fork's now.
     pub fn unstage(&mut self, block: FileBlock, len_fsblocks: u32) {
-        let Some((&start, &staging)) = self.staging.range(..=block).next_back() else { return };
+        let Some((start, &staging)) = self.staging.at_or_before(block) else { return };
         let before = block.since(start) as u32;
         if before >= staging.len {
             return;
         }
         let after = staging.len.saturating_sub(before + len_fsblocks);
-        self.staging.remove(&start);
+        self.staging.remove(start);
         if before > 0 {
             self.staging.insert(start, Staging { len: before, ..staging });
         }
@@ -105,7 +104,7 @@ const FILE_BYTES: usize = 1024;
 /// All files with something in memory.
 #[derive(Debug, Default)]
 pub struct Files {
-    files: HashMap<Ino, File>,
+    files: Hashed<Ino, File>,
     /// Sum over all files.
     reserved: Reservation,
     dirty_bytes: usize,
@@ -115,7 +114,7 @@ impl Files {
     /// The file `ino`, if anything of it is in memory.
     #[must_use]
     pub fn get(&self, ino: Ino) -> Option<&File> {
-        self.files.get(&ino)
+        self.files.get(ino)
     }
 
     /// Blocks reserved for writeback, over all files.
@@ -132,8 +131,8 @@ impl Files {
 
     /// Every file with something in memory, by rising inode number.
     #[must_use]
-    pub fn inodes(&self) -> alloc::vec::Vec<Ino> {
-        let mut inodes: alloc::vec::Vec<Ino> = self.files.keys().copied().collect();
+    pub fn inodes(&self) -> Vec<Ino> {
+        let mut inodes: Vec<Ino> = self.files.items().iter().map(|&(ino, _)| ino).collect();
         sort::by_number(&mut inodes, |ino| ino.0);
         inodes
     }
@@ -146,7 +145,7 @@ impl Files {
         size: u64,
         act: impl FnOnce(&mut File) -> R,
     ) -> R {
-        let file = self.files.entry(ino).or_insert_with(|| File { size, ..File::default() });
+        let file = self.files.get_or_insert_with(ino, || File { size, ..File::default() });
         let before = (file.work().reservation(geometry), file.dirty.bytes());
         let outcome = act(file);
         self.reserved = self.reserved.minus(before.0).plus(file.work().reservation(geometry));
@@ -162,30 +161,30 @@ impl Files {
         ino: Ino,
         change: impl FnOnce(&mut Work),
     ) -> Reservation {
-        let held = self.files.get(&ino).map(File::work).unwrap_or_default();
+        let held = self.files.get(ino).map(File::work).unwrap_or_default();
         let mut work = held;
         change(&mut work);
         self.reserved.minus(held.reservation(geometry)).plus(work.reservation(geometry))
     }
 
     /// Forgets the file, its dirty data included. Returns its staging extents.
-    pub fn forget(&mut self, geometry: &Geometry, ino: Ino) -> BTreeMap<FileBlock, Staging> {
-        let Some(file) = self.files.remove(&ino) else { return BTreeMap::new() };
+    pub fn forget(&mut self, geometry: &Geometry, ino: Ino) -> Vec<(FileBlock, Staging)> {
+        let Some(mut file) = self.files.remove(ino) else { return Vec::new() };
         self.reserved = self.reserved.minus(file.work().reservation(geometry));
         self.dirty_bytes -= file.dirty.bytes();
-        file.staging
+        file.staging.take()
     }
 
     /// Forgets a file of which nothing in memory goes beyond what is on disk.
     pub fn drop_idle(&mut self, ino: Ino) {
-        if self.files.get(&ino).is_some_and(|file| file.is_clean() && file.staging.is_empty()) {
-            self.files.remove(&ino);
+        if self.files.get(ino).is_some_and(|file| file.is_clean() && file.staging.is_empty()) {
+            self.files.remove(ino);
         }
     }
 
     /// Forgets every staging extent of every file.
     pub fn forget_staging(&mut self) {
-        for file in self.files.values_mut() {
+        for (_, file) in self.files.values_mut() {
             file.staging.clear();
         }
     }

@@ -89,8 +89,8 @@ pub(super) fn drop_staging(store: &mut Store, files: &mut Files, ino: Ino) {
         return;
     }
     let geometry = store.geometry().clone();
-    let staging = files.change(&geometry, ino, 0, |file| core::mem::take(&mut file.staging));
-    release(store, staging.values());
+    let staging = files.change(&geometry, ino, 0, |file| file.staging.take());
+    release(store, staging.into_iter().map(|(_, staging)| staging));
     files.drop_idle(ino);
 }
 

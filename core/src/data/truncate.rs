@@ -51,9 +51,9 @@ pub fn truncate(store: &mut Store, files: &mut Files, ino: Ino, size: u64, now: 
         }
         file.size = size;
         file.modified = Some(now);
-        file.staging.split_off(&until)
+        file.staging.split_off(until)
     });
-    release(store, dropped.values());
+    release(store, dropped.into_iter());
     Ok(())
 }
 
@@ -96,7 +96,7 @@ fn set_size(tx: &mut Transaction<'_>, ino: Ino, size: u64, now: Timestamp) -> Re
 }
 
 /// Takes promises back.
-pub fn release<'a>(store: &mut Store, staging: impl Iterator<Item = &'a super::file::Staging>) {
+pub fn release(store: &mut Store, staging: impl Iterator<Item = super::file::Staging>) {
     let geometry = store.geometry().clone();
     for staging in staging {
         let (ag, start) = geometry.split(staging.start);

@@ -320,10 +320,10 @@ fn promise(
     let mut to = FileBlock(shared.file_end().0.next_multiple_of(hint));
     let mut stretch_end = stretch_end(file, from, to, hint);
     // Staging extents never overlap: each block has one place in the CoW fork.
-    let made = done.staged.iter().map(|(start, staging)| (start, staging));
-    let near_before = file.staging.range(..block).next_back();
-    let near_behind = file.staging.range(block..).next();
-    for (&start, staging) in near_before.into_iter().chain(near_behind).chain(made) {
+    let made = done.staged.iter().map(|(start, staging)| (*start, staging));
+    let near_before = file.staging.at_or_before(block);
+    let near_behind = file.staging.at_or_after(block);
+    for (start, staging) in near_before.into_iter().chain(near_behind).chain(made) {
         if start > block {
             stretch_end = stretch_end.min(start);
         } else {

@@ -3,23 +3,22 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
-
 use super::{BlockDevice, DeviceError, check_range};
+use crate::units::map::Hashed;
 
 const PAGE_BYTES: usize = 4096;
 
 /// Shows the device below, and over it what was written since. Nothing of that ever reaches the device below.
 pub struct OverlayDevice {
     base: Box<dyn BlockDevice>,
-    pages: HashMap<u64, Vec<u8>>,
+    pages: Hashed<u64, Vec<u8>>,
 }
 
 impl OverlayDevice {
     /// An overlay without changes.
     #[must_use]
     pub fn new(base: Box<dyn BlockDevice>) -> Self {
-        Self { base, pages: HashMap::new() }
+        Self { base, pages: Hashed::new() }
     }
 
     /// Drops the changes, and gives the device below back.
@@ -30,7 +29,7 @@ impl OverlayDevice {
 
     /// The private copy of a page, which a write that does not cover it starts with what lies below.
     fn page_mut(&mut self, number: u64, is_covered: bool) -> Result<&mut Vec<u8>, DeviceError> {
-        if !self.pages.contains_key(&number) {
+        if !self.pages.contains(number) {
             let start = number * PAGE_BYTES as u64;
             let len = (self.base.len_bytes() - start).min(PAGE_BYTES as u64);
             let mut bytes = alloc::vec![0; len as usize];
@@ -39,7 +38,7 @@ impl OverlayDevice {
             }
             self.pages.insert(number, bytes);
         }
-        Ok(self.pages.get_mut(&number).expect("inserted above"))
+        Ok(self.pages.get_mut(number).expect("inserted above"))
     }
 }
 
@@ -56,7 +55,7 @@ impl BlockDevice for OverlayDevice {
         }
         let end = offset + buf.len() as u64;
         for number in offset / PAGE_BYTES as u64..end.div_ceil(PAGE_BYTES as u64) {
-            let Some(page) = self.pages.get(&number) else { continue };
+            let Some(page) = self.pages.get(number) else { continue };
             let start = number * PAGE_BYTES as u64;
             let (from, to) = (offset.max(start), end.min(start + page.len() as u64));
             let inside = &page[(from - start) as usize..(to - start) as usize];

@@ -1,10 +1,10 @@
 //! What was committed and is not in the log yet (in Linux, the CIL).
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::transaction::CHUNK_BYTES;
 use crate::format::log_item::{PhysicalExtent, XmiFormat};
+use crate::units::map::Ordered;
 use crate::units::{AgBlock, AgNumber, Daddr};
 
 /// Bytes that an item takes in the log besides its data, at most: operation headers and format region.
@@ -89,9 +89,9 @@ pub struct Done {
 /// Everything that the next checkpoint will carry.
 #[derive(Debug, Default)]
 pub struct Pending {
-    blocks: BTreeMap<Daddr, PendingBlock>,
+    blocks: Ordered<Daddr, PendingBlock>,
     /// Freed buffers: address and length in bytes.
-    cancels: BTreeMap<Daddr, u32>,
+    cancels: Ordered<Daddr, u32>,
     icreates: Vec<Icreate>,
     exchanges: Vec<XmiFormat>,
     dones: Vec<Done>,
@@ -117,12 +117,12 @@ impl Pending {
 
     /// Changed blocks by rising address.
     pub(super) fn blocks(&self) -> impl Iterator<Item = (Daddr, &PendingBlock)> {
-        self.blocks.iter().map(|(&daddr, item)| (daddr, item))
+        self.blocks.iter()
     }
 
     /// Freed buffers by rising address, with their length in bytes.
     pub(super) fn cancels(&self) -> impl Iterator<Item = (Daddr, u32)> {
-        self.cancels.iter().map(|(&daddr, &len)| (daddr, len))
+        self.cancels.iter().map(|(daddr, &len)| (daddr, len))
     }
 
     /// Chunks of inodes that were made.
@@ -155,10 +155,10 @@ impl Pending {
     /// Adds changes of the block at `daddr`.
     pub(super) fn change(&mut self, daddr: Daddr, newer: PendingBlock) {
         // A block that came back from the AGFL within the same checkpoint: one item speaks for it, and says all of it.
-        if self.cancels.remove(&daddr).is_some() {
+        if self.cancels.remove(daddr).is_some() {
             self.bytes -= ITEM_BYTES;
         }
-        let item = self.blocks.entry(daddr).or_insert_with(|| {
+        let item = self.blocks.get_or_insert_with(daddr, || {
             self.bytes += newer.log_bytes();
             newer.clone()
         });
@@ -169,7 +169,7 @@ impl Pending {
 
     /// Forgets what was to be said of the block at `daddr`: it was freed.
     pub(super) fn forget(&mut self, daddr: Daddr) {
-        if let Some(item) = self.blocks.remove(&daddr) {
+        if let Some(item) = self.blocks.remove(daddr) {
             self.bytes -= item.log_bytes();
         }
     }

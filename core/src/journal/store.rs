@@ -5,7 +5,6 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use hashbrown::HashSet;
 use zerocopy::FromBytes;
 
 use super::extent_set::ExtentSet;
@@ -21,6 +20,7 @@ use crate::format::header::{self, Identity};
 use crate::format::log_item::XmiFormat;
 use crate::format::superblock::RawSuperblock;
 use crate::geometry::Geometry;
+use crate::units::map::Hashed;
 use crate::units::{AgBlock, Daddr, Ino, Lsn};
 
 mod force;
@@ -67,7 +67,7 @@ pub struct Store {
     /// The superblock changed and is not in place yet.
     superblock_dirty: bool,
     /// Blocks that the log holds, or will hold, all of since blocks were last put in place.
-    imaged: HashSet<Daddr>,
+    imaged: Hashed<Daddr, ()>,
     /// `None` where nothing may be changed.
     log: Option<Log>,
     /// Start of the first checkpoint with changes that are not in place for good yet.
@@ -119,7 +119,7 @@ impl Store {
             data_in_flight: false,
             pending: Pending::default(),
             superblock_dirty: false,
-            imaged: HashSet::new(),
+            imaged: Hashed::new(),
             log: None,
             oldest: None,
             is_settling: false,
@@ -337,7 +337,7 @@ impl Store {
                 let daddr = Daddr(piece.daddr.0 + bb);
                 self.cache.remove(daddr);
                 self.pending.forget(daddr);
-                self.imaged.remove(&daddr);
+                self.imaged.remove(daddr);
             }
             self.pending.cancel(piece.daddr, piece.len_bytes);
         }
@@ -345,7 +345,7 @@ impl Store {
 
     /// Takes a changed block of a transaction into the volume.
     pub(super) fn publish(&mut self, daddr: Daddr, block: Arc<Block>, item: PendingBlock) {
-        let item = if self.imaged.insert(daddr) { item.whole(block.bytes.len()) } else { item };
+        let item = if self.imaged.insert(daddr, ()).is_none() { item.whole(block.bytes.len()) } else { item };
         self.cache.insert_dirty(daddr, block);
         self.pending.change(daddr, item);
     }

@@ -4,8 +4,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use hashbrown::HashMap;
-
 use super::extent_set::ExtentSet;
 use super::items::{Done, ITEM_BYTES, Icreate, PendingBlock};
 use super::store::{Counters, Store};
@@ -16,6 +14,7 @@ use crate::format::header::{self, Identity, be_u32};
 use crate::format::inode::Dinode;
 use crate::format::log_item::XmiFormat;
 use crate::geometry::Geometry;
+use crate::units::map::Hashed;
 use crate::units::{AgBlock, AgNumber, Daddr};
 
 /// Bytes that one bit of a block's dirty map stands for, as in a buffer log item.
@@ -98,7 +97,7 @@ pub struct Change<'t> {
 /// Operations that only read use one too and drop it.
 pub struct Transaction<'s> {
     store: &'s mut Store,
-    changed: HashMap<Daddr, Changed>,
+    changed: Hashed<Daddr, Changed>,
     /// Metadata whose blocks were freed: first byte and length.
     cancelled: Vec<Piece>,
     freed: ExtentSet,
@@ -116,7 +115,7 @@ impl<'s> Transaction<'s> {
     pub fn new(store: &'s mut Store) -> Self {
         Self {
             store,
-            changed: HashMap::new(),
+            changed: Hashed::new(),
             cancelled: Vec::new(),
             freed: ExtentSet::default(),
             let_go: ExtentSet::default(),
@@ -166,8 +165,7 @@ impl<'s> Transaction<'s> {
     /// # Errors
     /// Those of [`Transaction::read`].
     pub fn block(&mut self, at: &Locator) -> Result<&Arc<Block>> {
-        if self.changed.contains_key(&at.daddr) {
-            let block = &self.changed[&at.daddr].block;
+        if let Some(Changed { block, .. }) = self.changed.get(at.daddr) {
             self.store.check_kind(block, at)?;
             return Ok(block);
         }
@@ -179,11 +177,11 @@ impl<'s> Transaction<'s> {
     /// # Errors
     /// Those of [`Transaction::read`].
     pub fn modify(&mut self, at: &Locator, range: Range<usize>) -> Result<&mut [u8]> {
-        if !self.changed.contains_key(&at.daddr) {
+        if !self.changed.contains(at.daddr) {
             let block = Arc::clone(self.store.load(at)?);
             self.insert(at.daddr, Changed::new(block, false));
         }
-        let changed = self.changed.get_mut(&at.daddr).expect("inserted above");
+        let changed = self.changed.get_mut(at.daddr).expect("inserted above");
         self.log_bytes -= changed.log_bytes();
         // An inode goes into the log as a whole.
         let whole = 0..changed.block.bytes.len();
@@ -210,10 +208,10 @@ impl<'s> Transaction<'s> {
 
     fn insert(&mut self, daddr: Daddr, changed: Changed) -> &mut Changed {
         self.log_bytes += changed.log_bytes();
-        if let Some(old) = self.changed.remove(&daddr) {
+        if let Some(old) = self.changed.insert(daddr, changed) {
             self.log_bytes -= old.log_bytes();
         }
-        self.changed.entry(daddr).insert(changed).into_mut()
+        self.changed.get_mut(daddr).expect("inserted above")
     }
 
     /// Makes a fresh block of the first of `at.kinds`: zeros behind a filled-in header.
@@ -256,7 +254,7 @@ impl<'s> Transaction<'s> {
     /// of inodes), or recovery would not recognise it.
     pub fn cancel(&mut self, daddr: Daddr, len_bytes: u32) {
         for bb in 0..header::basic_blocks(len_bytes as usize) {
-            if let Some(changed) = self.changed.remove(&Daddr(daddr.0 + bb)) {
+            if let Some(changed) = self.changed.remove(Daddr(daddr.0 + bb)) {
                 self.log_bytes -= changed.log_bytes();
             }
         }
@@ -292,7 +290,7 @@ impl<'s> Transaction<'s> {
 
     /// What changed so far, block by block: what the log will carry.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
-        self.changed.iter().map(|(&daddr, changed)| {
+        self.changed.items().iter().map(|&(daddr, ref changed)| {
             let chunks =
                 (0..changed.dirty.len() * 64).filter(|&bit| changed.dirty[bit / 64] >> (bit % 64) & 1 != 0);
             Change { daddr, block: &changed.block, chunks: chunks.collect() }
@@ -319,10 +317,11 @@ impl<'s> Transaction<'s> {
     /// never hold it. Nothing of it has happened then.
     pub fn commit(self) -> Result<()> {
         self.store.make_room(self.log_bytes)?;
-        let Self { store, changed, cancelled, freed, let_go, counters, icreates, exchanges, dones, .. } =
-            self;
+        let Self {
+            store, mut changed, cancelled, freed, let_go, counters, icreates, exchanges, dones, ..
+        } = self;
         store.forget(&cancelled);
-        for (daddr, changed) in changed {
+        for (daddr, changed) in changed.take() {
             let (block, item) = changed.into_pending();
             store.publish(daddr, block, item);
         }

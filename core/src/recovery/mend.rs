@@ -3,7 +3,6 @@
 //! The log has such a block in pieces, each for itself, and none of them can be given the checksum of the whole. Once
 //! everything is replayed the directory's own mapping says which pieces belong together. (Linux fails on such a log.)
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
@@ -16,6 +15,7 @@ use crate::format::header::{self, Identity, be_u64};
 use crate::inode::{self, Fork, Inode, for_each_extent};
 use crate::journal::recovery::Piece;
 use crate::journal::{Locator, Store, Transaction};
+use crate::units::map::{Hashed, Ordered};
 use crate::units::{AgIno, Daddr, FileBlock, Ino};
 
 /// Kinds that a directory block can have.
@@ -29,25 +29,28 @@ const KINDS: &[BlockKind] = &[
 ];
 
 /// Pieces that still wait for their block.
-type Waiting = BTreeMap<Daddr, Piece>;
+type Waiting = Hashed<Daddr, ()>;
 
 /// Mends every directory block that one of `pieces` belongs to.
 ///
 /// # Errors
 /// Corruption when a piece belongs to no directory; those of the device.
 pub(super) fn checksums(store: &mut Store, pieces: &[Piece]) -> Result<()> {
-    let mut waiting: Waiting = pieces.iter().map(|piece| (piece.daddr, *piece)).collect();
+    let mut waiting = Waiting::new();
+    for piece in pieces {
+        waiting.insert(piece.daddr, ());
+    }
     let mut nodes = Vec::new();
-    let mut owners = BTreeSet::new();
+    let mut owners = Ordered::new();
     for piece in pieces {
         if let Some((kind, owner)) = owner(store, piece)? {
-            owners.insert(owner);
+            owners.insert(owner, ());
             if kind == BlockKind::DaNode {
                 nodes.push(piece.daddr);
             }
         }
     }
-    for ino in owners {
+    for (ino, ()) in owners.iter() {
         // One that was freed since owns nothing any more.
         if let Ok(inode) = inode::read(&mut Transaction::new(store), ino) {
             mend(store, &inode, &mut waiting)?;
@@ -55,7 +58,7 @@ pub(super) fn checksums(store: &mut Store, pieces: &[Piece]) -> Result<()> {
     }
     // A node that is no piece is one of an attribute fork, and whole.
     for node in nodes {
-        waiting.remove(&node);
+        waiting.remove(node);
     }
     if waiting.is_empty() { Ok(()) } else { search(store, &mut waiting) }
 }
@@ -82,16 +85,16 @@ fn mend(store: &mut Store, dir: &Inode, waiting: &mut Waiting) -> Result<()> {
     let len = u64::from(store.geometry().dir_fsblocks());
     let mut tx = Transaction::new(store);
     // Only where an extent starts or ends inside of a block can that be in pieces.
-    let mut cut = BTreeSet::new();
+    let mut cut = Ordered::new();
     for_each_extent(&mut tx, dir, Fork::Data, FileBlock(0), |extent| {
         for edge in [extent.file_block, extent.file_end()] {
             if !edge.0.is_multiple_of(len) {
-                cut.insert(FileBlock(edge.0 / len * len));
+                cut.insert(FileBlock(edge.0 / len * len), ());
             }
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    for at in cut {
+    for (at, ()) in cut.iter() {
         let mut tx = Transaction::new(store);
         let located = locate(&mut tx, dir, Fork::Data, at, len as u32, KINDS)?;
         let Some(at) = located.filter(|at| !at.pieces.is_empty()) else { continue };
@@ -100,9 +103,12 @@ fn mend(store: &mut Store, dir: &Inode, waiting: &mut Waiting) -> Result<()> {
                 (piece.daddr.0..piece.daddr.0 + u64::from(piece.len_bytes >> 9)).contains(&daddr.0)
             })
         };
-        if waiting.keys().any(holds) {
+        let mended: Vec<Daddr> = waiting.items().iter().map(|&(daddr, ())| daddr).filter(holds).collect();
+        if !mended.is_empty() {
             reseal(store, dir.ino, &at)?;
-            waiting.retain(|daddr, _| !holds(daddr));
+        }
+        for daddr in mended {
+            waiting.remove(daddr);
         }
     }
     Ok(())

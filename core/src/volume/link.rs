@@ -40,7 +40,7 @@ impl Volume {
             }
             check_same_project(&parent, &target)?;
             match target.core.nlink.get() {
-                0 if volume.nameless.contains(&ino) => unlinked::remove(&mut tx, ino)?,
+                0 if volume.nameless.contains(ino) => unlinked::remove(&mut tx, ino)?,
                 0 => return Err(Mistake::NotFound.into()),
                 MAX_LINKS.. => return Err(Mistake::TooManyLinks.into()),
                 _ => {}
@@ -52,7 +52,7 @@ impl Volume {
             check_reserved(&mut tx, &volume.files)?;
             tx.commit()
         })?;
-        self.nameless.remove(&ino);
+        self.nameless.remove(ino);
         self.note_attributes();
         Ok(())
     }

@@ -3,8 +3,6 @@
 //! Both stand on the unlinked list of their AG, so that a crash leaves them to recovery. What nobody holds any more is
 //! freed here, in as many transactions as the log asks for.
 
-use alloc::collections::BTreeMap;
-
 use super::Volume;
 use super::names::{check_may_gain_name, forget, named_dir, touch};
 use crate::data::truncate::release;
@@ -20,9 +18,10 @@ use crate::inode::init::NewInode;
 use crate::inode::{self, Inode, inactivate, unlinked};
 use crate::journal::Transaction;
 use crate::units::Ino;
+use crate::units::map::Ordered;
 
 /// How many hold an inode.
-pub(super) type Held = BTreeMap<Ino, u32>;
+pub(super) type Held = Ordered<Ino, u32>;
 
 /// What became of an inode that lost a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +46,7 @@ impl Volume {
             return Err(Mistake::NotFound.into());
         }
         inode::read(&mut self.transaction(), ino)?;
-        *self.held.entry(ino).or_default() += 1;
+        *self.held.get_or_insert_with(ino, || 0) += 1;
         Ok(())
     }
 
@@ -57,14 +56,14 @@ impl Volume {
     /// # Errors
     /// Those of the device; corruption. The hold is as it was then.
     pub fn release(&mut self, ino: Ino) -> Result<()> {
-        let Some(&count) = self.held.get(&ino) else { return Ok(()) };
+        let Some(&count) = self.held.get(ino) else { return Ok(()) };
         if count > 1 {
             self.held.insert(ino, count - 1);
             return Ok(());
         }
         let has_name = inode::read(&mut self.transaction(), ino)?.core.nlink.get() > 0;
-        self.held.remove(&ino);
-        self.nameless.remove(&ino);
+        self.held.remove(ino);
+        self.nameless.remove(ino);
         if !has_name && self.read_only.is_none() {
             self.settle(ino, Fate::Orphan);
             // It is let go, whatever becomes of the rest: what can't be freed now is left for later.
@@ -78,8 +77,8 @@ impl Volume {
     /// # Errors
     /// Those of [`Volume::release`]; the rest is held still.
     pub fn release_all(&mut self) -> Result<()> {
-        while let Some((&ino, count)) = self.held.iter_mut().next() {
-            *count = 1;
+        while let Some((ino, _)) = self.held.at_or_after(Ino(0)) {
+            self.held.insert(ino, 1);
             self.release(ino)?;
         }
         Ok(())
@@ -108,7 +107,7 @@ impl Volume {
         self.seed = making.seed();
         self.note_attributes();
         self.held.insert(ino, 1);
-        self.nameless.insert(ino);
+        self.nameless.insert(ino, ());
         Ok(ino)
     }
 
@@ -126,7 +125,7 @@ impl Volume {
         // Its number may be that of another file soon.
         self.shifting = None;
         let staging = self.files.forget(&geometry, ino);
-        release(&mut self.store, staging.values());
+        release(&mut self.store, staging.into_iter().map(|(_, staging)| staging));
         if fate == Fate::Orphan {
             self.orphans.push(ino);
         }
@@ -151,7 +150,7 @@ impl Volume {
             return Ok(true);
         }
         let mut tx = Transaction::new(&mut self.store);
-        for &ino in self.held.keys() {
+        for &(ino, _) in self.held.items() {
             if inode::read(&mut tx, ino)?.core.nlink.get() == 0 {
                 return Ok(true);
             }
@@ -173,7 +172,7 @@ pub(super) fn lose_name(
     let links = if target.is_dir() { target.core.nlink.get() } else { 1 };
     touch(tx, ino, -i32::try_from(links).unwrap_or(i32::MAX), now)?;
     let is_last = target.core.nlink.get() <= links;
-    if is_last && !held.contains_key(&ino) {
+    if is_last && !held.contains(ino) {
         return start_freeing(tx, ino);
     }
     forget(tx, ino, at.0, at.1)?;

@@ -1,6 +1,5 @@
 //! From inodes back to paths, by parent pointers.
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::Volume;
@@ -8,6 +7,7 @@ use crate::error::{Error, Problem, Result};
 use crate::inode::{self, Inode};
 use crate::journal::Transaction;
 use crate::units::Ino;
+use crate::units::map::Hashed;
 use crate::{attr, attr::ParentPointer, dir};
 
 /// Most bytes of all paths together: trees can be deep and names many, and in an image that somebody made for that the
@@ -30,7 +30,7 @@ impl Volume {
         if ino == tx.geometry().rootino {
             return Ok(alloc::vec![b"/".to_vec()]);
         }
-        let mut ways = Ways { root: tx.geometry().rootino, above: BTreeMap::new(), bytes_left: MAX_BYTES };
+        let mut ways = Ways { root: tx.geometry().rootino, above: Hashed::new(), bytes_left: MAX_BYTES };
         let mut paths = Vec::new();
         for pointer in attr::parents(&mut tx, &inode)? {
             follow(&mut tx, &inode, &pointer)?;
@@ -45,7 +45,7 @@ impl Volume {
 struct Ways {
     root: Ino,
     /// What the directories that were met say of themselves: each is looked at once.
-    above: BTreeMap<Ino, ParentPointer>,
+    above: Hashed<Ino, ParentPointer>,
     bytes_left: usize,
 }
 
@@ -53,7 +53,7 @@ impl Ways {
     /// The path that ends in the name of `pointer`, which leads to a directory that has it.
     fn path(&mut self, tx: &mut Transaction<'_>, pointer: ParentPointer) -> Result<Vec<u8>> {
         let mut names: Vec<Vec<u8>> = Vec::new();
-        let mut seen: BTreeSet<Ino> = BTreeSet::new();
+        let mut seen: Hashed<Ino, ()> = Hashed::new();
         let mut at = pointer;
         loop {
             let left = self.bytes_left.checked_sub(at.name.len() + 1);
@@ -63,7 +63,7 @@ impl Ways {
                 break;
             }
             let above = self.above(tx, at.parent)?;
-            if !seen.insert(at.parent) {
+            if seen.insert(at.parent, ()).is_some() {
                 let parent = inode::read(tx, at.parent)?;
                 return Err(parent.corrupt(Problem::Rule("parent pointers lead in a circle")));
             }
@@ -79,7 +79,7 @@ impl Ways {
 
     /// The one parent pointer of a directory.
     fn above(&mut self, tx: &mut Transaction<'_>, dir: Ino) -> Result<ParentPointer> {
-        if let Some(known) = self.above.get(&dir) {
+        if let Some(known) = self.above.get(dir) {
             return Ok(known.clone());
         }
         let inode = inode::read(tx, dir)?;

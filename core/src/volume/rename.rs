@@ -3,7 +3,6 @@
 //! The rules and their order are those of rename(2) on Linux, and so is what happens to times and link counts.
 
 use alloc::borrow::Cow;
-use alloc::collections::BTreeSet;
 
 use super::create::Making;
 use super::names::{
@@ -23,6 +22,7 @@ use crate::inode::init::set_rdev;
 use crate::inode::{self, Inode};
 use crate::journal::Transaction;
 use crate::units::Ino;
+use crate::units::map::Hashed;
 
 /// What a rename does with what has the new name already, and with the old name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -318,13 +318,13 @@ fn make_whiteout(tx: &mut Transaction<'_>, making: &Making<'_>, dir: &Inode) -> 
 /// Whether the directory `at` is `above` or lies somewhere below it.
 fn is_within(tx: &mut Transaction<'_>, at: Ino, above: Ino) -> Result<bool> {
     let (mut at, root) = (at, tx.geometry().rootino);
-    let mut seen = BTreeSet::new();
+    let mut seen = Hashed::new();
     while at != above {
         if at == root {
             return Ok(false);
         }
         let dir = inode::read(tx, at)?;
-        if !dir.is_dir() || !seen.insert(at) {
+        if !dir.is_dir() || seen.insert(at, ()).is_some() {
             return Err(dir.corrupt(crate::error::Problem::Rule("\"..\" does not lead to the root")));
         }
         at = existing(tx, &dir, b"..")?.ino;

@@ -140,7 +140,7 @@ fn recovery_json(report: &Report) -> String {
         report.replayed.checkpoints,
         report.replayed.buffers,
         report.replayed.inodes,
-        report.intents.values().sum::<u64>(),
+        report.intents.iter().map(|(_, count)| count).sum::<u64>(),
         report.unlinked,
         report.staging_fsblocks,
         warnings.join(","),

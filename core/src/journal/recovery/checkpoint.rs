@@ -8,7 +8,6 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use hashbrown::HashMap;
 use zerocopy::FromBytes;
 
 use super::record::Record;
@@ -19,6 +18,7 @@ use crate::format::log_item::{
     CLIENT_LOG, CLIENT_TRANSACTION, TRANSACTION_MAGIC, TransactionHeader, op_flags,
 };
 use crate::units::Lsn;
+use crate::units::map::Hashed;
 
 /// Checkpoints that may be open at the same time, and bytes in them. Linux keeps far below both.
 const MAX_OPEN: usize = 4096;
@@ -88,7 +88,7 @@ pub(crate) fn operations(record: &Record) -> impl Iterator<Item = Option<Operati
 /// Checkpoints whose commit was not met yet, by the number of their transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Assembler {
-    open: HashMap<u32, Checkpoint>,
+    open: Hashed<u32, Checkpoint>,
     held_bytes: usize,
 }
 
@@ -122,7 +122,7 @@ impl Assembler {
         Operation { header, bytes }: Operation<'_>,
     ) -> Result<Option<Checkpoint>, &'static str> {
         let tid = header.tid.get();
-        let Some(open) = self.open.get_mut(&tid) else {
+        let Some(open) = self.open.get_mut(tid) else {
             // One that began before the tail is in place already.
             if header.flags & op_flags::START != 0 {
                 if self.open.len() >= MAX_OPEN {
@@ -145,11 +145,11 @@ impl Assembler {
             0 | op_flags::CONTINUE => open.add(bytes),
             op_flags::WAS_CONTINUED => open.lengthen(bytes).ok_or("rest of a region that never began")?,
             op_flags::COMMIT => {
-                let whole = self.open.remove(&tid).unwrap_or_default();
+                let whole = self.open.remove(tid).unwrap_or_default();
                 self.held_bytes = self.held_bytes.saturating_sub(whole.bytes.len());
                 return Ok(Some(whole));
             }
-            op_flags::UNMOUNT => drop(self.open.remove(&tid)),
+            op_flags::UNMOUNT => drop(self.open.remove(tid)),
             _ => return Err("operation with flags that are not known"),
         }
         Ok(None)

@@ -5,11 +5,10 @@
 
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
-
 use crate::device::{BlockDevice, DeviceError};
 use crate::error::Result;
 use crate::sort;
+use crate::units::map::Hashed;
 
 const PAGE_BYTES: usize = 16 << 10;
 const SECTOR_BYTES: usize = 512;
@@ -27,7 +26,7 @@ const _: () = assert!(PAGE_BYTES / SECTOR_BYTES == u32::BITS as usize);
 /// Pieces of the device by number.
 #[derive(Default)]
 pub(crate) struct Pages {
-    pages: HashMap<u64, Page>,
+    pages: Hashed<u64, Page>,
 }
 
 impl Pages {
@@ -37,17 +36,14 @@ impl Pages {
     }
 
     fn page(&mut self, device: &mut dyn BlockDevice, number: u64) -> Result<&mut Page, DeviceError> {
-        use hashbrown::hash_map::Entry;
-        Ok(match self.pages.entry(number) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let start = number * PAGE_BYTES as u64;
-                let len = device.len_bytes().saturating_sub(start).min(PAGE_BYTES as u64);
-                let mut bytes = alloc::vec![0; PAGE_BYTES];
-                device.read_at(start, &mut bytes[..len as usize])?;
-                entry.insert(Page { bytes, dirty: 0 })
-            }
-        })
+        if !self.pages.contains(number) {
+            let start = number * PAGE_BYTES as u64;
+            let len = device.len_bytes().saturating_sub(start).min(PAGE_BYTES as u64);
+            let mut bytes = alloc::vec![0; PAGE_BYTES];
+            device.read_at(start, &mut bytes[..len as usize])?;
+            self.pages.insert(number, Page { bytes, dirty: 0 });
+        }
+        Ok(self.pages.get_mut(number).expect("inserted above"))
     }
 
     /// Reads `len_bytes` bytes at `offset`, which lie inside the device.
@@ -87,7 +83,8 @@ impl Pages {
 
     /// Writes what changed, neighbours together, and forgets everything.
     pub(crate) fn flush(&mut self, device: &mut dyn BlockDevice) -> Result<()> {
-        let mut pages: Vec<_> = self.pages.drain().filter(|(_, page)| page.dirty != 0).collect();
+        let mut pages = self.pages.take();
+        pages.retain(|(_, page)| page.dirty != 0);
         sort::by_number(&mut pages, |&(number, _)| number);
         let mut run: Vec<u8> = Vec::new();
         let mut start = 0;

@@ -6,11 +6,8 @@
 //! Of each checkpoint blocks and fresh chunks come first, then everything else in the order of the log, then the links of
 //! unlinked lists (which may lie in chunks and inodes that the same checkpoint made), and last what was freed.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-
-use hashbrown::HashMap;
 
 use super::buffer::check_content;
 use super::checkpoint::{Assembler, Checkpoint, damaged};
@@ -25,6 +22,7 @@ use crate::error::{Place, Result};
 use crate::format::log_item::Icreate;
 use crate::format::{BlockKind, header};
 use crate::geometry::Geometry;
+use crate::units::map::{Hashed, Ordered};
 use crate::units::{AgBlock, AgNumber, Daddr, Lsn};
 
 /// Bytes of blocks that are gathered before they are written.
@@ -57,7 +55,7 @@ pub struct Piece {
 }
 
 /// How often a block was freed, by place and length in basic blocks.
-type Cancelled = HashMap<(u64, u32), u32>;
+type Cancelled = Hashed<Daddr, Hashed<u32, u32>>;
 
 /// What the first pass found out.
 #[derive(Debug, Default)]
@@ -77,7 +75,7 @@ pub(super) struct Survey {
 pub(super) fn survey(ring: &mut Ring<'_>, geometry: &Geometry, ends: &Ends) -> Result<Survey> {
     let mut survey = Survey::default();
     let mut intents: Vec<Option<Intent>> = Vec::new();
-    let mut by_id: HashMap<(u16, u64), usize> = HashMap::new();
+    let mut by_id: Hashed<u64, Hashed<u32, usize>> = Hashed::new();
     let mut left_out = [0_u64; 2];
     let limits = Limits { device_daddrs: ring.device().len_bytes() >> 9, log: ring.daddrs(), geometry };
     for_each_checkpoint(ring, ends, &mut survey.replayed.records, &mut |_, checkpoint| {
@@ -87,17 +85,19 @@ pub(super) fn survey(ring: &mut Ring<'_>, geometry: &Geometry, ends: &Ends) -> R
                 Item::Buffer(item) => {
                     limits.check_buffer(&item)?;
                     if item.is_cancel() {
-                        *survey.cancelled.entry((item.daddr.0, item.len_bb.into())).or_default() += 1;
+                        let by_len = survey.cancelled.get_or_insert_with(item.daddr, Hashed::new);
+                        *by_len.get_or_insert_with(item.len_bb.into(), || 0) += 1;
                     }
                 }
                 Item::Inode(item) => limits.check_inode(&item)?,
                 Item::Create(item) => limits.check_create(&item)?,
                 Item::Intent(intent) => {
-                    by_id.insert((intent.kind, intent.id), intents.len());
+                    let by_kind = by_id.get_or_insert_with(intent.id, Hashed::new);
+                    by_kind.insert(intent.kind.into(), intents.len());
                     intents.push(Some(intent));
                 }
                 Item::Done(kind, id) => {
-                    if let Some(index) = by_id.remove(&(kind, id)) {
+                    if let Some(index) = by_id.get_mut(id).and_then(|by_kind| by_kind.remove(kind.into())) {
                         intents[index] = None;
                     }
                 }
@@ -181,7 +181,7 @@ pub(super) struct Replay<'g> {
     pub(super) pages: Pages,
     cancelled: Cancelled,
     /// Pieces of scattered directory blocks, whose checksums are still to be mended.
-    pub(super) pieces: BTreeMap<Daddr, Piece>,
+    pub(super) pieces: Ordered<Daddr, Piece>,
     replayed: Replayed,
 }
 
@@ -200,7 +200,7 @@ pub(super) fn replay(
         head: ends.head,
         pages: Pages::default(),
         cancelled,
-        pieces: BTreeMap::new(),
+        pieces: Ordered::new(),
         replayed: Replayed::default(),
     };
     let mut records = 0;
@@ -214,7 +214,7 @@ pub(super) fn replay(
     replay.check_headers(ring.device())?;
     replay.pages.flush(ring.device())?;
     replay.replayed.records = records;
-    Ok((replay.replayed, replay.pieces.into_values().collect()))
+    Ok((replay.replayed, replay.pieces.split_off(Daddr(0))))
 }
 
 impl Replay<'_> {
@@ -270,18 +270,17 @@ impl Replay<'_> {
 
     /// What comes behind the last time that a block was freed is replayed again.
     fn pass_cancel(&mut self, item: &BufferItem<'_>) {
-        let key = (item.daddr.0, u32::from(item.len_bb));
-        if let Some(count) = self.cancelled.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                self.cancelled.remove(&key);
-                self.pieces.remove(&item.daddr);
-            }
+        let Some(by_len) = self.cancelled.get_mut(item.daddr) else { return };
+        let Some(count) = by_len.get_mut(item.len_bb.into()) else { return };
+        *count -= 1;
+        if *count == 0 {
+            by_len.remove(item.len_bb.into());
+            self.pieces.remove(item.daddr);
         }
     }
 
-    fn is_cancelled(&self, daddr: u64, len_bb: u32) -> bool {
-        self.cancelled.contains_key(&(daddr, len_bb))
+    fn is_cancelled(&self, daddr: Daddr, len_bb: u32) -> bool {
+        self.cancelled.get(daddr).is_some_and(|by_len| by_len.contains(len_bb))
     }
 
     fn buffer_unless_cancelled(
@@ -290,7 +289,7 @@ impl Replay<'_> {
         item: &BufferItem<'_>,
         lsn: Lsn,
     ) -> Result<()> {
-        if !self.is_cancelled(item.daddr.0, item.len_bb.into()) && self.buffer(device, item, lsn)? {
+        if !self.is_cancelled(item.daddr, item.len_bb.into()) && self.buffer(device, item, lsn)? {
             self.replayed.buffers += 1;
         } else {
             self.replayed.skipped += 1;
@@ -304,7 +303,7 @@ impl Replay<'_> {
         item: &InodeItem<'_>,
         lsn: Lsn,
     ) -> Result<()> {
-        let is_cancelled = self.is_cancelled(item.format.blkno.get(), item.format.len.get());
+        let is_cancelled = self.is_cancelled(Daddr(item.format.blkno.get()), item.format.len.get());
         if !is_cancelled && self.inode(device, item, lsn)? {
             self.replayed.inodes += 1;
         } else {
@@ -318,7 +317,7 @@ impl Replay<'_> {
         let cluster = self.geometry.cluster_fsblocks();
         let len_bb = cluster << (self.geometry.blocklog - 9);
         let mut clusters = (0..length.div_ceil(cluster)).map(|index| block.plus(index * cluster));
-        if clusters.any(|block| self.is_cancelled(self.geometry.ag_daddr(ag, block).0, len_bb)) {
+        if clusters.any(|block| self.is_cancelled(self.geometry.ag_daddr(ag, block), len_bb)) {
             self.replayed.skipped += 1;
             return Ok(());
         }

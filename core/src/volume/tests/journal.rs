@@ -238,7 +238,7 @@ fn an_exchange_of_very_many_extents_goes_on_after_each_part() {
             volume.store().force().expect("force");
             let mut recovered = Shared::new(device.bytes.borrow().clone()).open();
             let report = recovered.recovered().expect("a dirty log");
-            assert_eq!(report.intents.get(&item_type::XMI), Some(&1));
+            assert_eq!(report.intents, [(item_type::XMI, 1)]);
             assert!(
                 contents(&mut recovered, one) == expected[0] && contents(&mut recovered, two) == expected[1]
             );

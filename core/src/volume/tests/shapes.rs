@@ -344,7 +344,7 @@ fn staging_blocks_are_promised_once() {
     assert_sound(&mut volume);
     let held = volume.store.promised().count_fsblocks();
     let staged: u64 =
-        volume.files.get(file).map_or(0, |file| file.staging.values().map(|s| u64::from(s.len)).sum());
+        volume.files.get(file).map_or(0, |file| file.staging.iter().map(|(_, s)| u64::from(s.len)).sum());
     assert_eq!(held, staged);
 }
 
