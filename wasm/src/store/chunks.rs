@@ -21,10 +21,10 @@ mod readahead;
 mod tests;
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use xfskit::device::{BlockDevice, DeviceError, check_range};
+use xfskit::units::map::{Hashed, Ordered};
 
 use super::StoreError;
 use super::error::BUSY;
@@ -52,12 +52,12 @@ struct State {
     is_writable: bool,
     /// A bit for each chunk that is in the store; `None` if that is not known, and all may be.
     present: Option<Vec<u64>>,
-    slots: HashMap<u32, Slot>,
+    slots: Hashed<u32, Slot>,
     clock: u64,
     /// What reads have missed since the host asked last.
-    missed: BTreeSet<u32>,
+    missed: Ordered<u32, ()>,
     /// What the host was told to fetch for the operation under way, and has not supplied.
-    requested: BTreeSet<u32>,
+    requested: Hashed<u32, ()>,
     readahead: Readahead,
     epochs: Epochs,
     failure: Option<DeviceError>,
@@ -105,7 +105,7 @@ impl State {
 
     /// Whether bytes of a chunk can be read at once.
     fn is_here(&self, chunk: u32, range: std::ops::Range<usize>) -> bool {
-        match self.slots.get(&chunk) {
+        match self.slots.get(chunk) {
             Some(slot) => slot.content.is_valid(range),
             None => !self.may_be_stored(chunk),
         }
@@ -116,7 +116,7 @@ impl State {
         let mut first = None;
         for chunk in chunks {
             first = first.or(Some(chunk));
-            self.missed.insert(chunk);
+            self.missed.insert(chunk, ());
             self.readahead.missed(chunk);
         }
         let Some(chunk) = first else { return Ok(()) };
@@ -133,7 +133,7 @@ impl State {
                 missing.push(chunk);
                 continue;
             }
-            match self.slots.get_mut(&chunk) {
+            match self.slots.get_mut(chunk) {
                 Some(slot) => {
                     slot.used = self.clock;
                     buf[range.clone()].copy_from_slice(&slot.content.bytes()[inside..inside + range.len()]);
@@ -178,7 +178,7 @@ impl State {
     fn write_piece(&mut self, chunk: u32, inside: usize, bytes: &[u8]) {
         let (len, is_stored, used) = (self.chunk_len(chunk), self.may_be_stored(chunk), self.clock);
         let fresh = || Rc::new(if is_stored { Content::unknown(len) } else { Content::zeros(len) });
-        let slot = self.slots.entry(chunk).or_insert_with(|| Slot {
+        let slot = self.slots.get_or_insert_with(chunk, || Slot {
             content: fresh(),
             unsaved: 0,
             is_pinned: false,
@@ -191,15 +191,16 @@ impl State {
             Rc::make_mut(&mut slot.content).write(inside, bytes);
         }
         slot.used = used;
-        if self.epochs.open.insert(chunk) {
+        if self.epochs.open.insert(chunk, ()).is_none() {
             slot.unsaved += 1;
         }
     }
 
     /// What the open epoch holds, as it is now.
     fn take_open(&mut self) -> Vec<(u32, Rc<Content>)> {
-        let open = std::mem::take(&mut self.epochs.open);
-        open.into_iter().map(|chunk| (chunk, Rc::clone(&self.slots[&chunk].content))).collect()
+        let open = self.epochs.open.take().into_iter();
+        let content = |chunk| &self.slots.get(chunk).expect("what is not saved stays").content;
+        open.map(|(chunk, ())| (chunk, Rc::clone(content(chunk)))).collect()
     }
 
     fn flush(&mut self) -> Result<(), DeviceError> {
@@ -209,7 +210,7 @@ impl State {
         self.check_writable()?;
         let open = self.take_open();
         for chunk in self.epochs.seal(open) {
-            self.slots.get_mut(&chunk).expect("what is not saved stays").unsaved -= 1;
+            self.slots.get_mut(chunk).expect("what is not saved stays").unsaved -= 1;
         }
         Ok(())
     }
@@ -235,7 +236,7 @@ impl State {
             if let Some(words) = &mut self.present {
                 words[chunk as usize / 64] |= 1 << (chunk % 64);
             }
-            self.slots.get_mut(&chunk).expect("what is not saved stays").unsaved -= 1;
+            self.slots.get_mut(chunk).expect("what is not saved stays").unsaved -= 1;
         }
         self.evict();
     }
@@ -245,7 +246,7 @@ impl State {
             return Err(StoreError::Argument("number of a chunk"));
         }
         // Where chunks can change, what nobody waits for may be older than what was saved since.
-        if !self.requested.remove(&chunk) && self.is_writable {
+        if self.requested.remove(chunk).is_none() && self.is_writable {
             return Ok(());
         }
         let len = self.chunk_len(chunk);
@@ -260,7 +261,7 @@ impl State {
             None => vec![0; len],
         };
         let used = self.clock;
-        match self.slots.get_mut(&chunk) {
+        match self.slots.get_mut(chunk) {
             Some(slot) => {
                 if !slot.content.is_whole() {
                     Rc::make_mut(&mut slot.content).fill(&bytes);
@@ -279,16 +280,18 @@ impl State {
         if self.missed.is_empty() {
             return Vec::new();
         }
-        let missed = std::mem::take(&mut self.missed);
+        let mut all = std::mem::take(&mut self.missed);
         let most = (self.memory_bytes / 4 / self.chunk_bytes as usize).max(1) as u32;
-        let ahead = self.readahead.next(missed.first().copied(), self.chunk_bytes, most);
+        let ahead = self.readahead.next(all.at_or_after(0).map(|(chunk, ())| chunk), self.chunk_bytes, most);
         let end = self.chunk_count();
-        let is_useful = |chunk: &u32| !self.slots.contains_key(chunk) && self.may_be_stored(*chunk);
+        let is_useful = |chunk: &u32| !self.slots.contains(*chunk) && self.may_be_stored(*chunk);
         let ahead: Vec<u32> = ahead.take_while(|&chunk| chunk < end).filter(is_useful).collect();
-        self.requested.extend(missed.iter().chain(&ahead));
-        let all: BTreeSet<u32> = missed.into_iter().chain(ahead).collect();
+        for chunk in ahead {
+            all.insert(chunk, ());
+        }
         let mut ranges: Vec<(u32, u32)> = Vec::new();
-        for chunk in all {
+        for (chunk, ()) in all.iter() {
+            self.requested.insert(chunk, ());
             match ranges.last_mut() {
                 Some((_, end)) if *end == chunk => *end += 1,
                 _ => ranges.push((chunk, chunk + 1)),
@@ -298,7 +301,7 @@ impl State {
     }
 
     fn settle(&mut self) {
-        self.slots.values_mut().for_each(|slot| slot.is_pinned = false);
+        self.slots.values_mut().for_each(|(_, slot)| slot.is_pinned = false);
         self.missed.clear();
         self.requested.clear();
         self.readahead.settle();
@@ -311,27 +314,23 @@ impl State {
         if self.slots.len() * chunk_bytes <= self.memory_bytes {
             return;
         }
-        let may_go = |chunk: &u32, slot: &Slot| {
-            slot.unsaved == 0 && !slot.is_pinned && !self.requested.contains(chunk)
-        };
-        let mut idle: Vec<(u64, u32)> = self
-            .slots
-            .iter()
-            .filter(|(chunk, slot)| may_go(chunk, slot))
-            .map(|(&chunk, slot)| (slot.used, chunk))
-            .collect();
-        idle.sort_unstable();
+        let mut idle: Ordered<u64, Vec<u32>> = Ordered::new();
+        for (chunk, slot) in self.slots.items() {
+            if slot.unsaved == 0 && !slot.is_pinned && !self.requested.contains(*chunk) {
+                idle.get_or_insert_with(slot.used, Vec::new).push(*chunk);
+            }
+        }
         // A little more than needed, so that this is not done for every chunk.
         let keep = self.memory_bytes / chunk_bytes * 7 / 8;
         let excess = self.slots.len().saturating_sub(keep);
-        for (_, chunk) in idle.into_iter().take(excess) {
-            self.slots.remove(&chunk);
+        for &chunk in idle.iter().flat_map(|(_, chunks)| chunks).take(excess) {
+            self.slots.remove(chunk);
         }
     }
 
     fn memory(&self) -> usize {
-        let live: usize = self.slots.values().map(|slot| slot.content.bytes().len()).sum();
-        let is_copy = |chunk: &u32, content: &Rc<Content>| {
+        let live: usize = self.slots.items().iter().map(|(_, slot)| slot.content.bytes().len()).sum();
+        let is_copy = |chunk: u32, content: &Rc<Content>| {
             self.slots.get(chunk).is_none_or(|slot| !Rc::ptr_eq(&slot.content, content))
         };
         live + self.epochs.bytes_where(is_copy)
@@ -372,10 +371,10 @@ impl Chunks {
             memory_bytes,
             is_writable,
             present: words,
-            slots: HashMap::new(),
+            slots: Hashed::new(),
             clock: 0,
-            missed: BTreeSet::new(),
-            requested: BTreeSet::new(),
+            missed: Ordered::new(),
+            requested: Hashed::new(),
             readahead: Readahead::default(),
             epochs: Epochs::default(),
             failure: None,

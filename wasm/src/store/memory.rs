@@ -1,21 +1,20 @@
 //! A store in memory, of which untouched parts take none.
 
-use std::collections::BTreeMap;
-
 use xfskit::device::{BlockDevice, DeviceError, check_range};
+use xfskit::units::map::Hashed;
 
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// Bytes in chunks that come into being when they are written.
 pub struct SparseMemory {
     len_bytes: u64,
-    chunks: BTreeMap<u64, Box<[u8]>>,
+    chunks: Hashed<u64, Box<[u8]>>,
 }
 
 impl SparseMemory {
     /// A store of `len_bytes` zeros.
     pub fn new(len_bytes: u64) -> Self {
-        Self { len_bytes, chunks: BTreeMap::new() }
+        Self { len_bytes, chunks: Hashed::new() }
     }
 }
 
@@ -44,7 +43,7 @@ impl BlockDevice for SparseMemory {
         let mut rest = buf;
         for (chunk, inside, count) in pieces(offset, rest.len()) {
             let (part, after) = rest.split_at_mut(count);
-            match self.chunks.get(&chunk) {
+            match self.chunks.get(chunk) {
                 Some(bytes) => part.copy_from_slice(&bytes[inside..inside + count]),
                 None => part.fill(0),
             }
@@ -58,7 +57,7 @@ impl BlockDevice for SparseMemory {
         let mut rest = buf;
         for (chunk, inside, count) in pieces(offset, buf.len()) {
             let (part, after) = rest.split_at(count);
-            let bytes = self.chunks.entry(chunk).or_insert_with(|| vec![0; CHUNK_BYTES].into());
+            let bytes = self.chunks.get_or_insert_with(chunk, || vec![0; CHUNK_BYTES].into());
             bytes[inside..inside + count].copy_from_slice(part);
             rest = after;
         }

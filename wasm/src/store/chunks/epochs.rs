@@ -1,11 +1,13 @@
 //! What is to be saved, in the order in which it must land.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
+
+use xfskit::units::map::{Hashed, Ordered};
 
 use super::content::Content;
 
-type Changes = BTreeMap<u32, Rc<Content>>;
+type Changes = Ordered<u32, Rc<Content>>;
 
 /// Chunks to be saved together: all of them or none, before whatever is handed out later.
 pub struct Epoch {
@@ -60,7 +62,7 @@ impl Epoch {
 #[derive(Default)]
 pub(super) struct Epochs {
     /// Chunks that were written since the last flush, or since a part of them was handed out early.
-    pub(super) open: BTreeSet<u32>,
+    pub(super) open: Ordered<u32, ()>,
     /// What flushes have closed and nobody has taken yet; however many there were, one now.
     waiting: Option<(u64, Changes)>,
     /// What was handed out and is not saved.
@@ -108,11 +110,15 @@ impl Epochs {
     /// Hands out what no flush has closed. Nothing may wait.
     pub(super) fn hand_out(&mut self, changes: Vec<(u32, Rc<Content>)>) -> Epoch {
         self.last_id += 1;
-        self.send(self.last_id, changes.into_iter().collect())
+        let mut all = Changes::new();
+        for (chunk, content) in changes {
+            all.insert(chunk, content);
+        }
+        self.send(self.last_id, all)
     }
 
     fn send(&mut self, id: u64, changes: Changes) -> Epoch {
-        let chunks = changes.iter().map(|(&chunk, content)| (chunk, Rc::clone(content))).collect();
+        let chunks = changes.iter().map(|(chunk, content)| (chunk, Rc::clone(content))).collect();
         self.on_their_way.push_back((id, changes));
         Epoch { id, chunks }
     }
@@ -123,20 +129,22 @@ impl Epochs {
         while let Some((next, _)) = self.on_their_way.front()
             && *next <= id
         {
-            let Some((next, changes)) = self.on_their_way.pop_front() else { break };
+            let Some((next, mut changes)) = self.on_their_way.pop_front() else { break };
             self.saved = next;
-            chunks.extend(changes.into_keys());
+            chunks.extend(changes.take().into_iter().map(|(chunk, _)| chunk));
         }
         chunks
     }
 
     /// Bytes of contents that `is_counted` picks, each once.
-    pub(super) fn bytes_where(&self, is_counted: impl Fn(&u32, &Rc<Content>) -> bool) -> usize {
+    pub(super) fn bytes_where(&self, is_counted: impl Fn(u32, &Rc<Content>) -> bool) -> usize {
         let epochs = self.on_their_way.iter().chain(&self.waiting);
-        let mut seen = BTreeSet::new();
+        let mut seen = Hashed::new();
         epochs
-            .flat_map(|(_, changes)| changes)
-            .filter(|(chunk, content)| is_counted(chunk, content) && seen.insert(Rc::as_ptr(content)))
+            .flat_map(|(_, changes)| changes.items())
+            .filter(|(chunk, content)| {
+                is_counted(*chunk, content) && seen.insert(Rc::as_ptr(content).addr() as u64, ()).is_none()
+            })
             .map(|(_, content)| content.bytes().len())
             .sum()
     }

@@ -1,6 +1,6 @@
 //! Which sectors are the upper's: in memory a page for each 512 bytes of the map in which a bit is set.
 
-use std::collections::{BTreeSet, HashMap};
+use xfskit::units::map::{Hashed, Ordered};
 
 use super::SECTOR_BYTES;
 
@@ -18,14 +18,14 @@ type Page = [u8; PAGE_BYTES];
 /// The bits.
 pub(super) struct Bits {
     sectors: u64,
-    pages: HashMap<u64, Box<Page>>,
+    pages: Hashed<u64, Box<Page>>,
     /// Pages with bits that are not in the upper's map yet.
-    new: BTreeSet<u64>,
+    new: Ordered<u64, ()>,
 }
 
 impl Bits {
     pub(super) fn new(sectors: u64) -> Self {
-        Self { sectors, pages: HashMap::new(), new: BTreeSet::new() }
+        Self { sectors, pages: Hashed::new(), new: Ordered::new() }
     }
 
     /// Takes stored bytes of the map from byte `at` on, both multiples of a page.
@@ -39,14 +39,14 @@ impl Bits {
     }
 
     pub(super) fn is_set(&self, sector: u64) -> bool {
-        self.pages.get(&(sector / PAGE_SECTORS)).is_some_and(|page| is_set(page, sector % PAGE_SECTORS))
+        self.pages.get(sector / PAGE_SECTORS).is_some_and(|page| is_set(page, sector % PAGE_SECTORS))
     }
 
     /// Sets the bits of sectors `first..end`.
     pub(super) fn set(&mut self, first: u64, end: u64) {
         for number in first / PAGE_SECTORS..end.div_ceil(PAGE_SECTORS) {
             let start = number * PAGE_SECTORS;
-            let page = self.pages.entry(number).or_insert_with(|| Box::new([0; PAGE_BYTES]));
+            let page = self.pages.get_or_insert_with(number, || Box::new([0; PAGE_BYTES]));
             let mut is_new = false;
             for sector in first.max(start) - start..(end - start).min(PAGE_SECTORS) {
                 let (byte, bit) = ((sector / 8) as usize, 1 << (sector % 8));
@@ -54,7 +54,7 @@ impl Bits {
                 page[byte] |= bit;
             }
             if is_new {
-                self.new.insert(number);
+                self.new.insert(number, ());
             }
         }
     }
@@ -65,7 +65,7 @@ impl Bits {
         let mut at = sector + 1;
         while at < end {
             let inside = at % PAGE_SECTORS;
-            match self.pages.get(&(at / PAGE_SECTORS)) {
+            match self.pages.get(at / PAGE_SECTORS) {
                 // A page without bits is passed at once, and so is a byte that is all one or the other.
                 None if is_upper => break,
                 None => at += PAGE_SECTORS - inside,
@@ -80,11 +80,11 @@ impl Bits {
     }
 
     pub(super) fn new_pages(&self) -> Vec<u64> {
-        self.new.iter().copied().collect()
+        self.new.iter().map(|(number, ())| number).collect()
     }
 
     pub(super) fn encode_page(&self, number: u64) -> Page {
-        self.pages.get(&number).map_or([0; PAGE_BYTES], |page| **page)
+        self.pages.get(number).map_or([0; PAGE_BYTES], |page| **page)
     }
 
     /// All bits are in the upper's map, durably.

@@ -1,6 +1,6 @@
 //! Which slot a chunk is in.
 
-use std::collections::BTreeSet;
+use xfskit::units::map::Ordered;
 
 use super::NAME;
 use super::head::Head;
@@ -30,13 +30,13 @@ pub(super) struct Map {
     /// How many of the spares hold nothing but zeros, durably.
     clean: usize,
     /// Sectors of the map that differ from those in the file.
-    dirty: BTreeSet<usize>,
+    dirty: Ordered<u32, ()>,
 }
 
 impl Map {
     pub(super) fn empty(chunk_count: u32) -> Self {
         let entries = vec![0; chunk_count as usize];
-        Self { entries, slot_count: 0, spares: Vec::new(), clean: 0, dirty: BTreeSet::new() }
+        Self { entries, slot_count: 0, spares: Vec::new(), clean: 0, dirty: Ordered::new() }
     }
 
     /// Takes stored bytes for a map, if they can be one.
@@ -91,7 +91,7 @@ impl Map {
         self.clean = self.clean.saturating_sub(1);
         self.slot_count = self.slot_count.max(slot + 1);
         self.entries[chunk as usize] = slot + 1;
-        self.dirty.insert(chunk as usize / ENTRIES);
+        self.dirty.insert(chunk / ENTRIES as u32, ());
     }
 
     /// How far it goes from byte `offset` of the image in one piece, at most `len` bytes.
@@ -108,7 +108,7 @@ impl Map {
     }
 
     pub(super) fn dirty_sectors(&self) -> Vec<usize> {
-        self.dirty.iter().copied().collect()
+        self.dirty.iter().map(|(sector, ())| sector as usize).collect()
     }
 
     pub(super) fn encode_sector(&self, sector: usize) -> [u8; SECTOR_BYTES] {
