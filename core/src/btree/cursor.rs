@@ -126,7 +126,7 @@ impl<T: Tree> Cursor<T> {
     /// # Errors
     /// Those of reading the tree.
     pub fn next(&mut self, tx: &mut Transaction<'_>) -> Result<Option<T::Rec>> {
-        self.step(tx, Side::Right, |index, numrecs| (index + 1 < numrecs).then_some(index + 1), |_| 0)
+        self.step(tx, Side::Right)
     }
 
     /// Goes to the record before this one; before the first one the cursor is nowhere.
@@ -134,72 +134,41 @@ impl<T: Tree> Cursor<T> {
     /// # Errors
     /// Those of reading the tree.
     pub fn prev(&mut self, tx: &mut Transaction<'_>) -> Result<Option<T::Rec>> {
-        self.step(tx, Side::Left, |index, _| index.checked_sub(1), |numrecs| numrecs - 1)
+        self.step(tx, Side::Left)
     }
 
-    /// Climbs to the first level that has a neighbouring entry, then descends along its edge.
-    fn step(
-        &mut self,
-        tx: &mut Transaction<'_>,
-        side: Side,
-        neighbour: impl Fn(usize, usize) -> Option<usize>,
-        edge: impl Fn(usize) -> usize,
-    ) -> Result<Option<T::Rec>> {
+    fn step(&mut self, tx: &mut Transaction<'_>, side: Side) -> Result<Option<T::Rec>> {
         if !self.path.found {
             return Ok(None);
         }
-        let mut left_behind = None;
-        for level in 0..self.path.height {
-            let step = self.path.steps[level];
-            let shape = node::shape(&self.tree, tx, step.at, level)?;
-            if let Some(index) = neighbour(step.index, shape.numrecs) {
-                self.path.steps[level].index = index;
-                let rec = self.descend_edge(tx, level, edge)?;
-                return self.in_order(left_behind, side, rec, &shape);
-            }
-            if level == 0 {
-                left_behind = Some(shape.key(&self.tree, tx.read(&shape.locator)?, step.index));
-            }
+        let here = self.path.steps[0];
+        let shape = node::shape(&self.tree, tx, here.at, 0)?;
+        let bytes = tx.read(&shape.locator)?;
+        if let Some(index) = side.next(here.index, shape.numrecs) {
+            self.path.steps[0].index = index;
+            return Ok(Some(shape.rec(&self.tree, bytes, index)));
         }
-        self.path.found = false;
-        Ok(None)
+        let left_behind = shape.key(&self.tree, bytes, here.index);
+        self.path.found = self.path.leave(&self.tree, tx, side)?;
+        let rec = self.rec(tx)?;
+        self.in_order(left_behind, side, rec, &shape)
     }
 
     /// Refuses a step from one leaf into another that does not lead on: a walk must come to an end even where blocks
     /// are linked in circles.
     fn in_order(
         &mut self,
-        left_behind: Option<T::Key>,
+        from: T::Key,
         side: Side,
         rec: Option<T::Rec>,
         at: &Shape,
     ) -> Result<Option<T::Rec>> {
-        let (Some(from), Some(to)) = (left_behind, rec.as_ref().map(T::key)) else { return Ok(rec) };
+        let Some(to) = rec.as_ref().map(T::key) else { return Ok(rec) };
         if if side == Side::Right { from < to } else { to < from } {
             return Ok(rec);
         }
         self.path.found = false;
         Err(corrupt(at.locator.daddr, &self.tree, Problem::Rule("leaves out of order")))
-    }
-
-    fn descend_edge(
-        &mut self,
-        tx: &mut Transaction<'_>,
-        from_level: usize,
-        edge: impl Fn(usize) -> usize,
-    ) -> Result<Option<T::Rec>> {
-        for level in (0..from_level).rev() {
-            let above = self.path.steps[level + 1];
-            let shape = node::shape(&self.tree, tx, above.at, level + 1)?;
-            let at = At::Block(shape.ptr(tx.read(&shape.locator)?, above.index));
-            let shape = node::shape(&self.tree, tx, at, level)?;
-            if shape.numrecs == 0 {
-                let problem = Problem::Rule("empty block inside a tree");
-                return Err(corrupt(shape.locator.daddr, &self.tree, problem));
-            }
-            self.path.steps[level] = Step { at, index: edge(shape.numrecs) };
-        }
-        self.rec(tx)
     }
 
     /// Replaces the record here by one that sorts to the same place.
@@ -215,6 +184,42 @@ impl<T: Tree> Cursor<T> {
 }
 
 impl Path {
+    /// Leaves a leaf: climbs to the first level that has a neighbouring entry, then descends along its edge. Says whether
+    /// there is a leaf to come to.
+    fn leave(&mut self, tree: &dyn Layout, tx: &mut Transaction<'_>, side: Side) -> Result<bool> {
+        for level in 1..self.height {
+            let step = self.steps[level];
+            let shape = node::shape(tree, tx, step.at, level)?;
+            if let Some(index) = side.next(step.index, shape.numrecs) {
+                self.steps[level].index = index;
+                self.descend_edge(tree, tx, level, side)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn descend_edge(
+        &mut self,
+        tree: &dyn Layout,
+        tx: &mut Transaction<'_>,
+        from_level: usize,
+        side: Side,
+    ) -> Result<()> {
+        for level in (0..from_level).rev() {
+            let above = self.steps[level + 1];
+            let shape = node::shape(tree, tx, above.at, level + 1)?;
+            let at = At::Block(shape.ptr(tx.read(&shape.locator)?, above.index));
+            let shape = node::shape(tree, tx, at, level)?;
+            if shape.numrecs == 0 {
+                let problem = Problem::Rule("empty block inside a tree");
+                return Err(corrupt(shape.locator.daddr, tree, problem));
+            }
+            self.steps[level] = Step { at, index: if side == Side::Right { 0 } else { shape.numrecs - 1 } };
+        }
+        Ok(())
+    }
+
     /// Carries the keys of the node at `level` up the tree as far as they changed.
     pub(super) fn fix_keys(&self, tree: &dyn Layout, tx: &mut Transaction<'_>, level: usize) -> Result<()> {
         for level in level..self.height - 1 {

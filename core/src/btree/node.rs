@@ -5,10 +5,12 @@ use core::ops::Range;
 
 use super::layout::{Keys, Layout, Sizes};
 use super::{Inline, Root, Tree, corrupt};
-use crate::error::{Problem, Result};
+use crate::error::{Error, Problem, Result};
+use crate::format::BlockKind;
 use crate::format::btree::{LEFTSIB_AT, LEVEL_AT, NUMRECS_AT};
 use crate::format::header::{be_u16, be_u32, be_u64, put};
 use crate::journal::{Locator, Transaction};
+use crate::units::Daddr;
 
 /// One block of a tree, or the root inside an inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,17 @@ pub(super) struct Entries {
 pub(super) enum Side {
     Left,
     Right,
+}
+
+impl Side {
+    /// The entry beside `index` of `numrecs`, if there is one.
+    #[inline]
+    pub(super) fn next(self, index: usize, numrecs: usize) -> Option<usize> {
+        match self {
+            Self::Left => index.checked_sub(1),
+            Self::Right => (index + 1 < numrecs).then_some(index + 1),
+        }
+    }
 }
 
 impl Shape {
@@ -96,6 +109,24 @@ impl Shape {
     }
 }
 
+/// What is the same for all blocks of a tree. What follows from it alone is compiled once.
+#[derive(Clone, Copy)]
+struct Blocks {
+    kinds: &'static [BlockKind],
+    sizes: Sizes,
+    owner: u64,
+}
+
+impl Blocks {
+    fn of<L: Layout + ?Sized>(tree: &L) -> Self {
+        Self { kinds: tree.kinds(), sizes: tree.sizes(), owner: tree.owner() }
+    }
+
+    fn corrupt(&self, daddr: Daddr, problem: Problem) -> Error {
+        super::damaged(daddr, self.kinds[0], self.sizes.is_long(), self.owner, problem)
+    }
+}
+
 /// Finds the shape of a node that must be on `level`.
 pub(super) fn shape<L: Layout + ?Sized>(
     tree: &L,
@@ -104,20 +135,24 @@ pub(super) fn shape<L: Layout + ?Sized>(
     level: usize,
 ) -> Result<Shape> {
     match at {
-        At::Block(ptr) => block_shape(tree, tx, ptr, level),
+        At::Block(ptr) => {
+            let daddr = tree.daddr(tx.geometry(), ptr);
+            block_shape(Blocks::of(tree), tx, ptr, daddr, level)
+        }
         At::Inline => match tree.root(tx)? {
-            Root::Inline(inline) => {
-                let shape = inline_shape(tree.sizes(), inline);
-                if shape.level != level || shape.numrecs > shape.maxrecs || (level > 0 && shape.numrecs == 0)
-                {
-                    let problem = Problem::Bounds { field: "numrecs", found: shape.numrecs as u64 };
-                    return Err(corrupt(shape.locator.daddr, tree, problem));
-                }
-                Ok(shape)
-            }
+            Root::Inline(inline) => root_shape(Blocks::of(tree), inline, level),
             Root::Block { .. } => unreachable!("a root does not move out of its inode"),
         },
     }
+}
+
+fn root_shape(blocks: Blocks, inline: Inline, level: usize) -> Result<Shape> {
+    let shape = inline_shape(blocks.sizes, inline);
+    if shape.level != level || shape.numrecs > shape.maxrecs || (level > 0 && shape.numrecs == 0) {
+        let problem = Problem::Bounds { field: "numrecs", found: shape.numrecs as u64 };
+        return Err(blocks.corrupt(shape.locator.daddr, problem));
+    }
+    Ok(shape)
 }
 
 fn inline_shape(sizes: Sizes, inline: Inline) -> Shape {
@@ -137,40 +172,44 @@ fn inline_shape(sizes: Sizes, inline: Inline) -> Shape {
 
 /// Where the block `ptr` lies.
 pub(super) fn locator<L: Layout + ?Sized>(tree: &L, tx: &Transaction<'_>, ptr: u64) -> Result<Locator> {
-    let geometry = tx.geometry();
-    let Some(daddr) = tree.daddr(geometry, ptr) else {
+    locate(Blocks::of(tree), tx, ptr, tree.daddr(tx.geometry(), ptr))
+}
+
+fn locate(blocks: Blocks, tx: &Transaction<'_>, ptr: u64, daddr: Option<Daddr>) -> Result<Locator> {
+    let Some(daddr) = daddr else {
         let problem = Problem::Bounds { field: "block pointer", found: ptr };
-        return Err(corrupt(crate::units::Daddr::NULL, tree, problem));
+        return Err(blocks.corrupt(Daddr::NULL, problem));
     };
-    Ok(Locator::new(tree.kinds(), daddr, geometry.blocksize, Some(tree.owner())))
+    Ok(Locator::new(blocks.kinds, daddr, tx.geometry().blocksize, Some(blocks.owner)))
 }
 
 /// Disk address of a block, for error messages.
-pub(super) fn daddr_of(tree: &dyn Layout, tx: &Transaction<'_>, at: At) -> crate::units::Daddr {
+pub(super) fn daddr_of(tree: &dyn Layout, tx: &Transaction<'_>, at: At) -> Daddr {
     match at {
-        At::Block(ptr) => tree.daddr(tx.geometry(), ptr).unwrap_or(crate::units::Daddr::NULL),
-        At::Inline => crate::units::Daddr::NULL,
+        At::Block(ptr) => tree.daddr(tx.geometry(), ptr).unwrap_or(Daddr::NULL),
+        At::Inline => Daddr::NULL,
     }
 }
 
-fn block_shape<L: Layout + ?Sized>(
-    tree: &L,
+fn block_shape(
+    blocks: Blocks,
     tx: &mut Transaction<'_>,
     ptr: u64,
+    daddr: Option<Daddr>,
     level: usize,
 ) -> Result<Shape> {
-    let locator = locator(tree, tx, ptr)?;
+    let locator = locate(blocks, tx, ptr, daddr)?;
     let bytes = tx.read(&locator)?;
     let numrecs = usize::from(be_u16(bytes, NUMRECS_AT));
     let found = usize::from(be_u16(bytes, LEVEL_AT));
     if found != level {
         let problem = Problem::Value { field: "level", expected: level as u64, found: found as u64 };
-        return Err(corrupt(locator.daddr, tree, problem));
+        return Err(blocks.corrupt(locator.daddr, problem));
     }
-    let shape = with_entries(tree.sizes(), locator, level, numrecs);
+    let shape = with_entries(blocks.sizes, locator, level, numrecs);
     if numrecs > shape.maxrecs || (level > 0 && numrecs == 0) {
         let problem = Problem::Bounds { field: "numrecs", found: numrecs as u64 };
-        return Err(corrupt(shape.locator.daddr, tree, problem));
+        return Err(blocks.corrupt(shape.locator.daddr, problem));
     }
     Ok(shape)
 }
