@@ -15,6 +15,7 @@ use fuser::{
 use xfskit::volume::{FileType, NewInode, RenameMode, SetAttributes};
 
 use crate::attributes;
+use crate::caller::Caller;
 use crate::engine::Job;
 use crate::tree::{Answer, Entry, Tree};
 
@@ -328,7 +329,7 @@ impl Filesystem for Frontend {
 
     fn setxattr(
         &self,
-        _: &Request,
+        request: &Request,
         ino: INodeNo,
         name: &OsStr,
         value: &[u8],
@@ -336,8 +337,8 @@ impl Filesystem for Frontend {
         _: u32,
         reply: ReplyEmpty,
     ) {
-        let (name, value) = (bytes(name), value.to_vec());
-        self.post_empty(reply, move |tree| tree.setxattr(ino, &name, &value, flags));
+        let (caller, name, value) = (Caller::of(request), bytes(name), value.to_vec());
+        self.post_empty(reply, move |tree| tree.setxattr(caller, ino, &name, &value, flags));
     }
 
     fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
@@ -345,8 +346,9 @@ impl Filesystem for Frontend {
         self.post_xattr(size, reply, move |tree| tree.getxattr(ino, &name));
     }
 
-    fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
-        self.post_xattr(size, reply, move |tree| tree.listxattr(ino));
+    fn listxattr(&self, request: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        let caller = Caller::of(request);
+        self.post_xattr(size, reply, move |tree| tree.listxattr(caller, ino));
     }
 
     fn removexattr(&self, _: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {

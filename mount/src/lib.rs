@@ -5,6 +5,7 @@
 //! out whole before the next. `filesystem` receives them, `tree` answers them.
 
 mod attributes;
+mod caller;
 mod contents;
 mod engine;
 mod errno;

@@ -37,13 +37,21 @@ pub(crate) struct Tree {
     /// How often the kernel was told of each inode that it has not forgotten. Each is held: it stays, though its last
     /// name may go, while a program may have it open.
     known: HashMap<Ino, u64>,
+    /// What it has forgotten and could not be let go of yet.
+    unreleased: Vec<Ino>,
     is_finished: bool,
 }
 
 impl Tree {
     /// A volume of which the kernel knows nothing yet.
     pub(crate) fn new(volume: Volume) -> Self {
-        Self { root: volume.root(), volume, known: HashMap::new(), is_finished: false }
+        Self {
+            root: volume.root(),
+            volume,
+            known: HashMap::new(),
+            unreleased: Vec::new(),
+            is_finished: false,
+        }
     }
 
     /// No more jobs after this one.
@@ -58,6 +66,7 @@ impl Tree {
 
     /// Makes everything durable.
     pub(crate) fn sync(&mut self) -> xfskit::Result<()> {
+        self.let_go();
         if self.volume.read_only_reason().is_some() { Ok(()) } else { self.volume.sync() }
     }
 
@@ -160,8 +169,17 @@ impl Tree {
         *known = known.saturating_sub(count);
         if *known == 0 {
             self.known.remove(&ino);
-            // Freeing it, if its last name has gone, is tried again at the next chance when it fails.
-            let _ = self.call(|volume| volume.release(ino));
+            self.unreleased.push(ino);
+        }
+        self.let_go();
+    }
+
+    /// Lets go of what was forgotten; where that fails, it is tried again at the next chance.
+    fn let_go(&mut self) {
+        for ino in std::mem::take(&mut self.unreleased) {
+            if self.call(|volume| volume.release(ino)).is_err() {
+                self.unreleased.push(ino);
+            }
         }
     }
 

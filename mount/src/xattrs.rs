@@ -3,12 +3,15 @@
 use fuser::{Errno, INodeNo};
 use xfskit::volume::{Acl, AclKind, Namespace, SetMode};
 
+use crate::caller::{CAP_FSETID, CAP_SYS_ADMIN, Caller};
 use crate::errno;
 use crate::tree::{Answer, Tree};
 
 /// Flags of setxattr(2).
 const XATTR_CREATE: i32 = 1;
 const XATTR_REPLACE: i32 = 2;
+
+const S_ISGID: u16 = 0o2000;
 
 const ACLS: [AclKind; 2] = [AclKind::Access, AclKind::Default];
 
@@ -45,12 +48,25 @@ impl Tree {
     }
 
     /// Sets an attribute.
-    pub(crate) fn setxattr(&mut self, ino: INodeNo, name: &[u8], value: &[u8], flags: i32) -> Answer<()> {
+    pub(crate) fn setxattr(
+        &mut self,
+        caller: Caller,
+        ino: INodeNo,
+        name: &[u8],
+        value: &[u8],
+        flags: i32,
+    ) -> Answer<()> {
         let ino = self.ino(ino);
         match meaning(name)? {
             Meaning::Acl(kind) => {
                 let list = Acl::from_shown(value).map_err(|error| errno::of(&error))?;
-                self.call(|volume| volume.set_acl(ino, kind, list.as_ref()))
+                let stat = self.call(|volume| volume.stat(ino))?;
+                let is_setgid = stat.mode & S_ISGID != 0 && kind == AclKind::Access && list.is_some();
+                let keeps = !is_setgid || caller.is_in_group(stat.gid) || caller.is_capable(CAP_FSETID);
+                self.call(|volume| match keeps {
+                    true => volume.set_acl(ino, kind, list.as_ref()),
+                    false => volume.set_acl_from_outside(ino, kind, list.as_ref()),
+                })
             }
             Meaning::Xattr(namespace, name) => {
                 let mode = match flags {
@@ -74,14 +90,18 @@ impl Tree {
     }
 
     /// The full names of all attributes, each with a zero behind it.
-    pub(crate) fn listxattr(&mut self, ino: INodeNo) -> Answer<Vec<u8>> {
+    pub(crate) fn listxattr(&mut self, caller: Caller, ino: INodeNo) -> Answer<Vec<u8>> {
         let ino = self.ino(ino);
         let names = self.call(|volume| volume.list_xattrs(ino))?;
+        let is_trusted = |namespace| namespace == Namespace::Trusted;
+        let sees_all =
+            !names.iter().any(|name| is_trusted(name.namespace)) || caller.is_capable(CAP_SYS_ADMIN);
         let mut list = Vec::new();
         for name in names {
             let is_acl = |kind: AclKind| name.namespace == Namespace::Trusted && name.name == kind.name();
             match ACLS.into_iter().find(|kind| is_acl(*kind)) {
                 Some(kind) => list.extend_from_slice(kind.shown_name()),
+                None if is_trusted(name.namespace) && !sees_all => continue,
                 None => list.extend_from_slice(&name.full_name()),
             }
             list.push(0);

@@ -95,6 +95,59 @@ fn attributes_and_access_lists_pass_through() {
     assert!(cli.text(&["getfacl", "disk.img:/dir/heir"]).contains("group:34:r-x"));
 }
 
+/// What follows from who does something is as on a mount by Linux, which is done the same to.
+#[test]
+fn who_asks_makes_the_difference_that_it_makes_in_linux() {
+    let Some(referee) = Referee::find().filter(|_| can_mount()) else { return };
+    let cli = Cli::with_volume("mount-callers");
+    std::fs::copy(cli.path("disk.img"), cli.path("linux.img")).expect("copy");
+    let linux = referee.mount(&cli.path("linux.img"));
+    let theirs = seen_by_callers(linux.path());
+    linux.unmount();
+    let mounted = Mounted::new(&cli, "disk.img", &["--allow-other"]);
+    assert_eq!(seen_by_callers(mounted.path()), theirs);
+    mounted.stop();
+    judge(&cli);
+}
+
+/// Modes after lists were set, and names of attributes, by and to users of whom not all are of the owning group.
+fn seen_by_callers(dir: &Path) -> Vec<String> {
+    let as_user = |groups: &[&str], program: &str, args: &[&str], path: &Path| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "1000", "--regid", "1000"]).args(groups).arg(program).args(args).arg(path);
+        command.output().expect("start setpriv")
+    };
+    fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("chmod");
+    let mut seen = Vec::new();
+    for (number, groups) in
+        [&["--clear-groups"][..], &["--groups", "5000"], &["--groups", "5001"]].into_iter().enumerate()
+    {
+        for (kind, args) in [("access", ["-m", "u:12:rw"]), ("minimal", ["-m", "u::rw"])] {
+            let file = dir.join(format!("{kind}-{number}"));
+            fs::write(&file, "x").expect("write");
+            std::os::unix::fs::chown(&file, Some(1000), Some(5000)).expect("chown");
+            fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o2755)).expect("chmod");
+            let set = as_user(groups, "setfacl", &args, &file);
+            let mode = fs::metadata(&file).expect("stat").mode();
+            seen.push(format!("{kind} {number}: {} {mode:o}", set.status));
+        }
+    }
+    let file = dir.join("attributes");
+    fs::write(&file, "x").expect("write");
+    for name in ["user.one", "trusted.two"] {
+        run(Command::new("setfattr").args(["-n", name, "-v", "v"]).arg(&file));
+    }
+    let list = ["--absolute-names", "-m", "-"];
+    for output in [
+        as_user(&["--clear-groups"], "getfattr", &list, &file),
+        run(Command::new("getfattr").args(list).arg(&file)),
+    ] {
+        let text = String::from_utf8(output.stdout).expect("text");
+        seen.extend(text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned));
+    }
+    seen
+}
+
 #[test]
 fn copies_within_it_are_clones() {
     if !can_mount() {

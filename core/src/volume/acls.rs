@@ -6,10 +6,12 @@ use crate::data::write::check_reserved;
 use crate::error::{Error, Mistake, Result};
 use crate::format::features::Version;
 use crate::format::inode::{FileType, Flags};
-use crate::inode::core::touch;
+use crate::inode::core::{core_mut, touch};
 use crate::inode::{self, Inode};
 use crate::journal::Transaction;
 use crate::units::Ino;
+
+const S_ISGID: u16 = 0o2000;
 
 impl Volume {
     /// An access control list of an inode; `None` when there is none and the mode says it all.
@@ -30,6 +32,19 @@ impl Volume {
     /// [`Error::Unsupported`] for a symbolic link; [`Error::NoSpace`]; those of the device; corruption. Nothing has
     /// changed then.
     pub fn set_acl(&mut self, ino: Ino, kind: AclKind, list: Option<&Acl>) -> Result<()> {
+        self.set_list(ino, kind, list, false)
+    }
+
+    /// [`Volume::set_acl`] for somebody who is neither of the owning group nor the superuser: setting a list of access
+    /// then takes the setgid bit away, as it does in Linux.
+    ///
+    /// # Errors
+    /// Those of [`Volume::set_acl`].
+    pub fn set_acl_from_outside(&mut self, ino: Ino, kind: AclKind, list: Option<&Acl>) -> Result<()> {
+        self.set_list(ino, kind, list, kind == AclKind::Access && list.is_some())
+    }
+
+    fn set_list(&mut self, ino: Ino, kind: AclKind, list: Option<&Acl>, clears_setgid: bool) -> Result<()> {
         self.check_writable()?;
         let now = self.now;
         self.with_space(|volume| {
@@ -39,6 +54,10 @@ impl Volume {
                 return Err(Mistake::NotPermitted("file is immutable or append-only").into());
             }
             acl::set(&mut tx, &inode, kind, list)?;
+            if clears_setgid {
+                let core = core_mut(&mut tx, ino)?;
+                core.mode.set(core.mode.get() & !S_ISGID);
+            }
             touch(&mut tx, ino, now)?;
             check_reserved(&mut tx, &volume.files)?;
             tx.commit()
