@@ -1,6 +1,6 @@
 //! How `cp` reads its target, what it leaves alone, and that nobody listening is no reason to stop.
 
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, symlink};
 use std::process::Stdio;
 
 use xfskit_tests::cli::Cli;
@@ -93,6 +93,44 @@ fn what_fails_replaces_nothing() {
     assert!(cli.text(&["ls", "-l", "disk.img:/dir"]).contains("link -> short"));
     assert_eq!(cli.text(&["ls", "-a", "disk.img:/dir"]), ".\n..\nlink\n");
     cli.ok(&["check", "disk.img"]);
+}
+
+/// Copied out with all that an archive keeps: several names of one inode stay that, and nodes are nodes.
+#[test]
+fn names_and_nodes_are_kept_on_the_way_out() {
+    let cli = Cli::with_volume("cp-out");
+    cli.ok(&["mkdir", "-p", "disk.img:/d/sub"]);
+    cli.feed(&["write", "disk.img:/d/a"], b"contents");
+    cli.ok(&["ln", "disk.img:/d/a", "disk.img:/d/sub/b"]);
+    cli.ok(&["ln", "-s", "a", "disk.img:/d/link"]);
+    cli.ok(&["ln", "disk.img:/d/link", "disk.img:/d/sub/link"]);
+    cli.ok(&["mkfifo", "disk.img:/d/fifo"]);
+    cli.ok(&["chown", "5:6", "disk.img:/d/fifo"]);
+    cli.ok(&["chmod", "0642", "disk.img:/d/fifo"]);
+    cli.fails(1, &["cp", "disk.img:/d/fifo", "fifo"]);
+    cli.ok(&["cp", "-a", "disk.img:/d", "out"]);
+    let stat = |name: &str| std::fs::symlink_metadata(cli.path(name)).expect(name);
+    for names in [["out/a", "out/sub/b"], ["out/link", "out/sub/link"]] {
+        let [one, other] = names.map(stat);
+        assert_eq!((one.ino(), one.nlink()), (other.ino(), 2), "{names:?}");
+    }
+    assert_eq!(cli.read("out/sub/b"), b"contents");
+    let fifo = stat("out/fifo");
+    assert!(fifo.file_type().is_fifo());
+    assert_eq!(fifo.mode() & 0o7777, 0o642);
+    if rustix::process::geteuid().is_root() {
+        assert_eq!((fifo.uid(), fifo.gid()), (5, 6));
+        cli.ok(&["mknod", "disk.img:/d/null", "c", "1", "3"]);
+        cli.ok(&["cp", "-a", "disk.img:/d/null", "null"]);
+        assert_eq!(stat("null").rdev(), rustix::fs::makedev(1, 3));
+    }
+    // A name that is there already gives way, and is not written through.
+    cli.write("again/d/a", b"old");
+    cli.write("again/d/sub/b", b"old");
+    cli.ok(&["cp", "-a", "disk.img:/d/", "again"]);
+    assert_eq!(stat("again/d/a").ino(), stat("again/d/sub/b").ino());
+    assert_eq!(cli.read("again/d/sub/b"), b"contents");
+    assert_eq!(std::fs::read_dir(cli.path("again/d/sub")).expect("list").count(), 2);
 }
 
 /// A program loses setuid when it changes hands.

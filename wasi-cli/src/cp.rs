@@ -22,7 +22,7 @@ const AFTER_HELP: &str = "\
 If the last path is a directory that exists, the others are copied into it.
 Without -p, what is made in an image belongs to 0:0 and has the permissions of
 its source. Under -r symbolic links are copied, not followed, and so are
-devices, fifos and sockets, but not out to the host. Holes stay holes.
+devices, fifos and sockets. Holes stay holes.
 Copying out never writes outside of the target, whatever names and links the
 image holds.
 

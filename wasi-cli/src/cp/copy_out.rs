@@ -6,6 +6,9 @@
 //! that this copy made, a name that exists already is one that the copy made too (a name twice, or names that this
 //! host can't tell apart) and stays as it is.
 
+mod others;
+
+use std::collections::HashMap;
 use std::fs::{self, File, FileTimes};
 use std::io::{self, ErrorKind, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,15 +17,15 @@ use xfskit::units::Ino;
 use xfskit::volume::{FileType, Follow, Stat};
 
 use super::Options;
-use super::spot::needs_recursive;
+use super::spot::{needs_recursive, needs_recursive_for_node};
 use crate::address::{Address, last_name, show_path};
 use crate::failure::Failure;
+use crate::host;
 use crate::image::{Access, Image};
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::transfer::{BUFFER_BYTES, data_ranges};
 use crate::walk::{Step, Walk};
-use crate::{host, mode};
 
 struct CopyOut<'a> {
     options: Options,
@@ -30,6 +33,8 @@ struct CopyOut<'a> {
     session: &'a mut Session,
     progress: Progress,
     buffer: Vec<u8>,
+    /// What was made of inodes that have several names.
+    links: HashMap<Ino, PathBuf>,
 }
 
 /// A directory of the host that is being filled.
@@ -67,6 +72,7 @@ pub(super) fn run(
         session,
         progress: Progress::new(None),
         buffer: vec![0; BUFFER_BYTES],
+        links: HashMap::new(),
     };
     for source in sources {
         let outcome = copy.source(source, target, is_dir);
@@ -167,26 +173,19 @@ impl CopyOut<'_> {
 
     /// Copies what is no directory.
     fn file(&mut self, from: &[u8], stat: &Stat, place: Place<'_>) -> Result<(), Failure> {
-        match stat.file_type {
-            FileType::Regular => self.regular(from, stat, place)?,
-            FileType::Symlink => self.symlink(from, stat, place)?,
-            other => {
-                let why = format!("cannot make a {} on the host", mode::type_words(other));
-                return Err(Failure::new(self.image.place(from), "not copied", why));
+        if !self.link(from, stat, place)? {
+            match stat.file_type {
+                FileType::Regular => self.regular(from, stat, place)?,
+                FileType::Symlink => self.symlink(from, stat, place)?,
+                _ if !self.options.recursive => {
+                    return Err(needs_recursive_for_node(self.image.place(from)));
+                }
+                _ => self.node(from, stat, place)?,
             }
+            self.remember(stat, place);
         }
         self.progress.file();
         Ok(())
-    }
-
-    fn symlink(&mut self, from: &[u8], stat: &Stat, place: Place<'_>) -> Result<(), Failure> {
-        let target = self.image.volume.read_link(stat.ino);
-        let target = target.map_err(|error| self.image.fail(from, "cannot read symbolic link", &error))?;
-        let path = place.path();
-        host::symlink(&target, path).map_err(|error| match (error.kind(), place) {
-            (ErrorKind::AlreadyExists, Place::Inside(_, true)) => self.twice(from, path),
-            _ => Failure::io(show_path(path), "cannot make symbolic link", &error),
-        })
     }
 
     fn regular(&mut self, from: &[u8], stat: &Stat, place: Place<'_>) -> Result<(), Failure> {

@@ -3,13 +3,17 @@
 use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::Path;
 
-use xfskit::volume::FileType;
+#[cfg(target_os = "linux")]
+use xfskit::volume::Timestamp;
+use xfskit::volume::{FileType, Stat};
 
 /// The bytes of a name.
 pub(crate) fn bytes(name: &OsStr) -> &[u8] {
@@ -79,6 +83,51 @@ pub(crate) fn create_dir(path: &Path, mode: u16) -> io::Result<()> {
 /// Makes a symbolic link.
 pub(crate) fn symlink(target: &[u8], link: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(os_str(target), link)
+}
+
+/// Makes a device node, a fifo or a socket. The process's umask applies to `mode`.
+#[cfg(target_os = "linux")]
+pub(crate) fn make_node(path: &Path, kind: FileType, rdev: (u32, u32), mode: u16) -> io::Result<()> {
+    use rustix::fs::{CWD, FileType as Kind, Mode, makedev, mknodat};
+    let kind = match kind {
+        FileType::CharDevice => Kind::CharacterDevice,
+        FileType::BlockDevice => Kind::BlockDevice,
+        FileType::Fifo => Kind::Fifo,
+        FileType::Socket => Kind::Socket,
+        _ => return Err(io::ErrorKind::Unsupported.into()),
+    };
+    let mode = Mode::from_raw_mode(u32::from(mode & 0o777));
+    Ok(mknodat(CWD, path, kind, mode, makedev(rdev.0, rdev.1))?)
+}
+
+/// Not here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn make_node(_path: &Path, _kind: FileType, _rdev: (u32, u32), _mode: u16) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Gives a node owner, permissions and times, as far as this process may. What it stands for is not opened for that, and
+/// no link followed.
+#[cfg(target_os = "linux")]
+pub(crate) fn preserve_node(path: &Path, stat: &Stat) -> io::Result<()> {
+    use rustix::fs::{
+        AtFlags, CWD, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chownat, openat, utimensat,
+    };
+    let node = openat(CWD, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let (uid, gid) = (Uid::from_raw(stat.uid), Gid::from_raw(stat.gid));
+    let is_owned = chownat(&node, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH).is_ok();
+    let mode = if is_owned { stat.mode } else { stat.mode & 0o1777 };
+    let handle = format!("/proc/self/fd/{}", node.as_raw_fd());
+    std::fs::set_permissions(handle, Permissions::from_mode(mode.into()))?;
+    let time = |time: Timestamp| Timespec { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() };
+    let times = Timestamps { last_access: time(stat.atime), last_modification: time(stat.mtime) };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Not here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn preserve_node(_path: &Path, _stat: &Stat) -> io::Result<()> {
+    Ok(())
 }
 
 /// Whether the second is still the file that the first told of.

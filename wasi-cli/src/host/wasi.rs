@@ -6,7 +6,7 @@ use std::io;
 use std::os::wasi::ffi::OsStrExt as _;
 use std::path::Path;
 
-use xfskit::volume::FileType;
+use xfskit::volume::{FileType, Stat};
 
 /// The bytes of a name.
 pub(crate) fn bytes(name: &OsStr) -> &[u8] {
@@ -62,6 +62,16 @@ pub(crate) fn create_dir(path: &Path, _mode: u16) -> io::Result<()> {
 #[expect(deprecated, reason = "the one stable call that makes a symbolic link under WASI")]
 pub(crate) fn symlink(target: &[u8], link: &Path) -> io::Result<()> {
     std::fs::soft_link(os_str(target), link)
+}
+
+/// Never: WASI has no call for it.
+pub(crate) fn make_node(_path: &Path, _kind: FileType, _rdev: (u32, u32), _mode: u16) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nothing can be set.
+pub(crate) fn preserve_node(_path: &Path, _stat: &Stat) -> io::Result<()> {
+    Ok(())
 }
 
 /// Taken on trust: WASI does not tell.
