@@ -39,4 +39,5 @@ delete manifest.devDependencies;
 await rm(npm, { recursive: true, force: true });
 await mkdir(npm, { recursive: true });
 await cp(dist, join(npm, 'dist'), { recursive: true });
+await cp(join(here, 'README.md'), join(npm, 'README.md'));
 await writeFile(join(npm, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
