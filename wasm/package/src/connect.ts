@@ -1,8 +1,8 @@
 /** Opens the way to a volume, and the volume, in this thread or in a worker of its own. */
-import { AbortError, codeOf, fsError } from './errors.ts';
+import { codeOf, fsError } from './errors.ts';
 import type { Opened } from './host.ts';
 import { isShared, sharedName } from './locks.ts';
-import type { HostOptions, OpenOptions, StoreName } from './options.ts';
+import { type HostOptions, hostOptions, type OpenOptions, type StoreName } from './options.ts';
 import { platform } from './platform.ts';
 import type { Port } from './port.ts';
 import { ReaderPort } from './readerport.ts';
@@ -58,23 +58,20 @@ function startWorker({ worker }: OpenOptions): Worker {
   return start();
 }
 
-/** Opens with the first store that can be had. */
+/** Opens the volume in whichever store has it; otherwise makes it in the first store that can be had. */
 export async function connectAuto(options: OpenOptions, open: (store: StoreName) => Promise<Connection>): Promise<[StoreName, Connection]> {
-  let last: unknown = fsError('EOPNOTSUPP', 'open', options.name, undefined, 'there is no store here');
-  for (const store of platform().preferred) {
+  const { preferred, list } = platform();
+  const name = hostOptions(options, 'memory').name;
+  let last: unknown = fsError('EOPNOTSUPP', 'open', name, undefined, 'there is no store here');
+  const lists = await Promise.all(preferred.map((store) => list(store).catch(() => [] as string[])));
+  const having = preferred.filter((_, i) => lists[i]!.includes(name));
+  for (const store of having.length > 0 ? having : preferred) {
     try {
       return [store, await open(store)];
     } catch (error) {
-      if (error instanceof AbortError || !isStoreMissing(error)) throw error;
+      if (codeOf(error) !== 'EOPNOTSUPP') throw error;
       last = error;
     }
   }
   throw last;
-}
-
-/** The store is not to be had here; the volume may be in another one. */
-function isStoreMissing(error: unknown): boolean {
-  const code = (error as { code?: string }).code;
-  const name = (error as { name?: string }).name;
-  return code === 'EOPNOTSUPP' || code === 'EACCES' || name === 'SecurityError';
 }

@@ -206,12 +206,16 @@ export class Host {
     this.#clearTimer();
     // Exports that nobody ended are over.
     while (this.queue.isFrozen) this.queue.thaw();
-    await this.queue.step(true, () => {
-      this.engine.close();
-      this.dropEngine();
-    });
-    await this.durable();
-    await this.abandon();
+    try {
+      await this.queue.step(true, () => {
+        this.engine.close();
+        this.dropEngine();
+      });
+      await this.durable();
+    } finally {
+      // What could not be written is in the log, or lost: holding on to the store would help nobody.
+      await this.abandon();
+    }
   }
 
   /** The engine goes as if power were cut: nothing more is written. */

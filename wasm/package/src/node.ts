@@ -13,6 +13,8 @@ const node: Platform = {
   list: async () => [],
   delete: async (store, name) => {
     if (store !== 'file') throw fsError('ENOENT', 'unlink', name);
+    const { isBeingWritten } = await import('./stores/file.ts');
+    if (isBeingWritten(name)) throw fsError('EBUSY', 'unlink', name);
     await unlink(name);
   },
 };

@@ -46,6 +46,7 @@ test('a volume is kept in a file', async () => {
   assert.equal(first.info.blockSize, 1024);
   await first.promises.writeFile('/f', 'here');
   await assert.rejects(Volume.open({ store: 'file', name }), { code: 'EBUSY' });
+  await assert.rejects(Volume.delete({ store: 'file', name }), { code: 'EBUSY' });
   await first.close();
   const second = await Volume.open({ store: 'file', name, create: { size: 64 * MIB } });
   assert.equal(second.created, false);

@@ -35,6 +35,12 @@ class NodeFile implements SyncFile {
 /** Images that this process has open for writing. */
 const writing = new Set<string>();
 
+/** Whether this process writes an image. */
+export function isBeingWritten(name: string): boolean {
+  const stat = fs.statSync(name, { throwIfNoEntry: false });
+  return stat !== undefined && writing.has(`${stat.dev}:${stat.ino}`);
+}
+
 export async function openFile(bindings: Bindings, options: HostOptions, length: number | undefined): Promise<Store> {
   const { O_RDONLY, O_RDWR, O_CREAT } = fs.constants;
   const exists = fs.existsSync(options.name);

@@ -117,7 +117,13 @@ function opening(name: string): IDBOpenDBRequest {
 }
 
 async function inList<T>(mode: IDBTransactionMode, work: (list: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const database = await request(opening(LIST));
+  let database: IDBDatabase;
+  try {
+    database = await request(opening(LIST));
+  } catch (error) {
+    // In private windows, some browsers have none.
+    throw fsError('EOPNOTSUPP', 'open', undefined, undefined, `IndexedDB is not to be had here: ${String(error)}`);
+  }
   try {
     const transaction = database.transaction('meta', mode);
     const done = finished(transaction);

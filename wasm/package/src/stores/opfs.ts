@@ -26,7 +26,13 @@ export function opfsIsHere(): boolean {
 }
 
 async function folder(create: boolean): Promise<FileSystemDirectoryHandle> {
-  const root = await navigator.storage.getDirectory();
+  let root: FileSystemDirectoryHandle;
+  try {
+    root = await navigator.storage.getDirectory();
+  } catch (error) {
+    // In private windows, some browsers have none.
+    throw fsError('EOPNOTSUPP', 'open', undefined, undefined, `OPFS is not to be had here: ${String(error)}`);
+  }
   return root.getDirectoryHandle(FOLDER, { create });
 }
 
