@@ -21,6 +21,8 @@ use crate::failure::{Failure, Result};
 pub struct Engine {
     /// `None` once it is closed.
     volume: Option<Volume>,
+    /// Where bytes lie on their way to a buffer of JavaScript's.
+    scratch: Vec<u8>,
 }
 
 #[wasm_bindgen]
@@ -37,7 +39,7 @@ impl Engine {
         options.dirty_bytes = dirty as usize;
         let mut volume = Volume::open(disk.device(), &options)?;
         volume.set_time(timestamp(now_ms));
-        Ok(Self { volume: Some(volume) })
+        Ok(Self { volume: Some(volume), scratch: Vec::new() })
     }
 
     /// Sets the time, in milliseconds, that changes are stamped with from now on.

@@ -139,6 +139,7 @@ export interface Engine {
   tmpfile(dir: Uint8Array, mode: number): number;
   release(ino: number): void;
   read(ino: number, offset: number, len: number): Uint8Array;
+  /** Fills the buffer, or the first mebibyte of it; tells how many bytes there were. */
   readInto(ino: number, offset: number, buffer: Uint8Array): number;
   write(ino: number, offset: number, bytes: Uint8Array): void;
   truncate(ino: number, size: number): void;

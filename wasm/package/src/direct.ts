@@ -23,6 +23,7 @@ export async function openHost(bindings: Bindings, stores: Stores, options: Host
 }
 
 export class DirectPort implements Port {
+  readonly isDirect = true;
   readonly #host: Host;
 
   constructor(host: Host) {

@@ -99,9 +99,8 @@ export class FileHandle {
     const offset = options.offset ?? 0;
     const count = options.length ?? buffer.byteLength - offset;
     checkRange(offset, count, buffer.byteLength);
-    const bytes = await this.#call('read', 'read', [this.#fd, count, place(options.position)]);
-    new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength).set(bytes, offset);
-    return { bytesRead: bytes.length, buffer };
+    const target = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, count);
+    return { bytesRead: await this.#readInto(target, place(options.position)), buffer };
   }
 
   async readv<T extends readonly ArrayBufferView[]>(buffers: T, position?: number | null): Promise<{ bytesRead: number; buffers: T }> {
@@ -265,6 +264,13 @@ export class FileHandle {
     }
     rest += decoder.decode();
     if (rest !== '') yield rest;
+  }
+
+  async #readInto(target: Uint8Array, position: number | null): Promise<number> {
+    if (this.#port.isDirect) return this.#call('read', 'readInto', [this.#fd, target, position]);
+    const bytes = await this.#call('read', 'read', [this.#fd, target.length, position]);
+    target.set(bytes);
+    return bytes.length;
   }
 
   async #writeAll(bytes: Uint8Array, position: number | null, signal?: AbortSignal | null): Promise<number> {

@@ -3,11 +3,13 @@ import { constants } from './constants.ts';
 import { fsError } from './errors.ts';
 
 const { O_APPEND, O_DSYNC, O_RDONLY, O_WRONLY } = constants;
-const O_ACCMODE = 3;
+/** The bits of the flags that say whether a file is read, written, or both. */
+export const O_ACCMODE = 3;
 
 export interface Handle {
   readonly ino: number;
   readonly flags: number;
+  readonly isFolder: boolean;
   /** The path that it was opened by. */
   readonly path: Uint8Array;
   /** Where the next read or write without a position begins. */
@@ -21,9 +23,9 @@ export class Handles {
   readonly #open = new Map<number, Handle>();
   #next = FIRST;
 
-  add(ino: number, flags: number, path: Uint8Array): number {
+  add(ino: number, flags: number, isFolder: boolean, path: Uint8Array): number {
     const fd = this.#next++;
-    this.#open.set(fd, { ino, flags, path, position: 0 });
+    this.#open.set(fd, { ino, flags, isFolder, path, position: 0 });
     return fd;
   }
 

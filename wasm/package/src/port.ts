@@ -10,6 +10,8 @@ export interface CallOptions {
 
 export interface Port {
   call<K extends OpName>(name: K, args: OpArguments<K>, options?: CallOptions): Promise<OpResult<K>>;
+  /** The host is in this thread, and can fill buffers of the caller's. */
+  readonly isDirect: boolean;
   /** Data on its way: what the caller goes on using must not be taken away from it. */
   outgoing(data: Uint8Array): Uint8Array;
   close(): Promise<void>;

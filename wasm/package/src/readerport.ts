@@ -14,6 +14,7 @@ interface Pending {
 }
 
 export class ReaderPort implements Port {
+  readonly isDirect = false;
   readonly #me = Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(16)).join('-');
   readonly #channel: BroadcastChannel;
   readonly #pending = new Map<number, Pending>();

@@ -11,6 +11,7 @@ interface Pending {
 }
 
 export class WorkerPort implements Port {
+  readonly isDirect = false;
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   #next = 1;

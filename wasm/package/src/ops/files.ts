@@ -2,7 +2,7 @@
 import type { Engine } from '../bindings.ts';
 import { constants } from '../constants.ts';
 import { failure, fromEngine, fsError } from '../errors.ts';
-import { appends, isSynchronous } from '../handles.ts';
+import { appends, isSynchronous, O_ACCMODE } from '../handles.ts';
 import type { Host, Request } from '../host.ts';
 import { inoOf, modeOf, sizeOf } from '../stats.ts';
 import { withoutPrivileges } from './names.ts';
@@ -15,7 +15,9 @@ const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE, O_APPEND, O_CREAT, O_EXCL, O_RDON
 export async function open(host: Host, request: Request, path: Uint8Array, flags: number, mode: number): Promise<number> {
   const opening = (engine: Engine): number => {
     const existed = (flags & O_CREAT) === 0 || wasThere(host, engine, path);
-    const fd = host.handles.add(engine.openFile(path, flags, mode), flags, path);
+    const ino = engine.openFile(path, flags, mode);
+    const isFolder = (flags & O_ACCMODE) === O_RDONLY && (modeOf(engine.statIno(ino)) & S_IFMT) === S_IFDIR;
+    const fd = host.handles.add(ino, flags, isFolder, path);
     if (!existed) host.changes.tell('rename', path);
     else if ((flags & O_TRUNC) !== 0) host.changes.tell('change', path);
     return fd;
@@ -50,21 +52,33 @@ export async function close(host: Host, _request: Request, fd: number): Promise<
 export async function read(host: Host, request: Request, fd: number, length: number, position: number | null): Promise<Uint8Array> {
   if (length <= PIECE_BYTES) return readPiece(host, request, fd, length, position);
   const whole = new Uint8Array(length);
-  let count = 0;
-  while (count < length) {
-    const at = position === null ? null : position + count;
-    const piece = await readPiece(host, request, fd, Math.min(PIECE_BYTES, length - count), at);
-    whole.set(piece, count);
-    count += piece.length;
-    if (piece.length === 0) break;
-  }
+  const count = await readInto(host, request, fd, whole, position);
   return count === length ? whole : whole.slice(0, count);
+}
+
+/** The same, into a buffer, which only a host in this thread can do; resolves to how many bytes there were. */
+export async function readInto(host: Host, request: Request, fd: number, buffer: Uint8Array, position: number | null): Promise<number> {
+  let count = 0;
+  while (count < buffer.length) {
+    const piece = buffer.subarray(count, count + PIECE_BYTES);
+    const at = position === null ? null : position + count;
+    const more = await host.look(request, (engine) => {
+      const handle = host.handles.readable(fd, 'read');
+      if (handle.isFolder) throw fsError('EISDIR', 'read');
+      const found = engine.readInto(handle.ino, at ?? handle.position, piece);
+      if (position === null) handle.position += found;
+      return found;
+    });
+    count += more;
+    if (more < piece.length) break;
+  }
+  return count;
 }
 
 function readPiece(host: Host, request: Request, fd: number, length: number, position: number | null): Promise<Uint8Array> {
   return host.look(request, (engine) => {
     const handle = host.handles.readable(fd, 'read');
-    if ((modeOf(engine.statIno(handle.ino)) & S_IFMT) === S_IFDIR) throw fsError('EISDIR', 'read');
+    if (handle.isFolder) throw fsError('EISDIR', 'read');
     const bytes = engine.read(handle.ino, position ?? handle.position, length);
     if (position === null) handle.position += bytes.length;
     return bytes;
