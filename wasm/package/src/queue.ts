@@ -42,16 +42,35 @@ export class Queue {
 
   /** Does `work` when its turn comes. What only looks is done also while the volume is frozen. */
   step<T>(changes: boolean, work: () => T): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      if (this.#dead !== undefined) {
-        reject(this.#dead);
-        return;
+    if (this.#dead !== undefined) return Promise.reject(this.#dead);
+    if (this.#isIdle(changes)) {
+      try {
+        const result = work();
+        this.#residency.settle();
+        return Promise.resolve(result);
+      } catch (error) {
+        if (codeOf(error) !== 'NOT_RESIDENT') return Promise.reject(this.#failed(error));
       }
+    }
+    return new Promise<T>((resolve, reject) => {
       const step = { changes, run: () => resolve(work()), reject };
       if (changes && this.#frozen > 0) this.#parked.push(step);
       else this.#steps.push(step);
       if (!this.#running) void this.#drain();
     });
+  }
+
+  /** Nobody waits, nothing is waited for, and others had their turn not long ago: a step can be done at once. */
+  #isIdle(changes: boolean): boolean {
+    if (this.#running || this.#steps.length > 0 || performance.now() - this.#turnStarted > TURN_MS) return false;
+    return !changes || (this.#frozen === 0 && this.#residency.room() === undefined);
+  }
+
+  /** A step failed for good; says with what, and if that was the engine itself, nothing goes on. */
+  #failed(error: unknown): unknown {
+    this.#residency.settle();
+    if (error instanceof WebAssembly.RuntimeError) this.kill(crashed(error));
+    return this.#dead ?? error;
   }
 
   /** A message came in: messages are having their turn. */
@@ -107,11 +126,7 @@ export class Queue {
         this.#residency.settle();
         return;
       } catch (error) {
-        if (codeOf(error) !== 'NOT_RESIDENT' || tries === MAX_RETRIES) {
-          this.#residency.settle();
-          if (error instanceof WebAssembly.RuntimeError) this.kill(crashed(error));
-          return step.reject(this.#dead ?? error);
-        }
+        if (codeOf(error) !== 'NOT_RESIDENT' || tries === MAX_RETRIES) return step.reject(this.#failed(error));
       }
       try {
         await this.#residency.fetch();
