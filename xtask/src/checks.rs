@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::demo::{self, Form};
 use crate::report::{Outcome, Report, Result, failure};
 use crate::setup::{self, For};
-use crate::{browsers, dist, npm, pages, run, tidy, tour};
+use crate::{browsers, dist, npm, pages, run, serve, tidy, tour};
 
 /// How long the advisory database may take to come; it is public, but not every machine reaches it.
 const ADVISORY_LIMIT: Duration = Duration::from_secs(60);
@@ -115,6 +115,7 @@ fn in_browsers(report: &mut Report) -> Result<()> {
         None => {
             npm::run(report)?;
             npm::test(report)?;
+            serve::playground(report)?;
         }
         Some(why) => report.step("dist/npm", || Ok(Outcome::skipped(why)))?,
     }
