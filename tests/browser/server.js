@@ -1,6 +1,6 @@
 // @ts-check
 // Serves what was built, over loopback only: the playground at `/`, the package at `/npm/`, pages for tests at
-// `/pages/`. No header is set that a plain static host would not set. Run as a program, it prints the address.
+// `/pages/`, scripts that were built for them at `/built/`. No header is set that a plain static host would not set. Run as a program, it prints the address.
 
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ export async function serve(port = 0) {
   const folders = [
     { prefix: '/npm/', handle: sirv(below('dist/npm'), { dev: true }) },
     { prefix: '/pages/', handle: sirv(below('tests/browser/pages'), { dev: true }) },
-    { prefix: '/modules/', handle: sirv(below('node_modules'), { dev: true }) },
+    { prefix: '/built/', handle: sirv(below('target/browser'), { dev: true }) },
     { prefix: '/', handle: sirv(below('www/dist'), { dev: true }) },
   ];
   const server = createServer((request, response) => {

@@ -1,10 +1,13 @@
-//! `cargo xtask bench`: builds what is timed and hands over to the bench crate.
+//! `cargo xtask bench`: builds what is timed and hands over to the bench crate, or with `--browser` to a page.
 
 use crate::report::{Report, Result, failure};
-use crate::{dist, run, setup, workspace};
+use crate::{dist, pages, run, setup, workspace};
 
 /// Builds and runs; `args` go to the bench program.
 pub(crate) fn run(report: &mut Report, args: &[String]) -> Result<()> {
+    if let Some((_, rest)) = args.split_first().filter(|(flag, _)| *flag == "--browser") {
+        return pages::bench(report, rest);
+    }
     setup::run(report, setup::For::Bench)?;
     dist::run(report)?;
     report.step("the bench program", || {

@@ -20,7 +20,7 @@ const SWEEPS: usize = 6;
 const LOOKS: usize = 2;
 
 /// A folder and a mark that end with the value.
-struct Family {
+pub(crate) struct Family {
     mark: String,
     folder: PathBuf,
 }
@@ -28,12 +28,13 @@ struct Family {
 /// As [`run::logged_within`], with a home and a temporary folder of its own, and nothing left of it afterwards.
 pub(crate) fn logged_within(command: &mut Command, name: &str, limit: Duration) -> Result<(PathBuf, bool)> {
     let family = Family::new()?;
-    command.env(MARK, &family.mark).env("HOME", &family.folder).env("TMPDIR", &family.folder);
+    family.adopt(command);
     run::logged_within(command, name, limit)
 }
 
 impl Family {
-    fn new() -> Result<Self> {
+    /// Makes the folder.
+    pub(crate) fn new() -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let mark = format!("xfskit-{}-{count}", std::process::id());
@@ -44,6 +45,11 @@ impl Family {
         }
         fs::create_dir_all(&folder)?;
         Ok(Self { mark, folder })
+    }
+
+    /// Has a command start into the family.
+    pub(crate) fn adopt(&self, command: &mut Command) {
+        command.env(MARK, &self.mark).env("HOME", &self.folder).env("TMPDIR", &self.folder);
     }
 }
 

@@ -32,7 +32,8 @@ usage: cargo xtask COMMAND
   dist            leave dist/xfskit (this host) and dist/xfskit.wasm (wasip1)
   npm             leave dist/npm, the package for JavaScript
   serve [PORT]    build the package and the playground, and serve them on this machine
-  bench [ARGS]    time xfskit beside the kernel's XFS (root and a quiet machine); `bench --help` says more
+  bench [ARGS]    time xfskit beside the kernel's XFS (root and a quiet machine); `bench --help` says more;
+                  --browser: the package beside what else keeps files in a browser (--rounds N)
   crash [ARGS]    pull the plug on volumes at work, for as long as `--minutes M` says, from `--seed N` on
   twins [ARGS]    have the kernel and xfskit do the same: `--options NAME --seed N --steps N --count K`
   tidy            floors, sizes, stray files, forbidden words, manifests

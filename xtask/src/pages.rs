@@ -4,8 +4,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::report::{Outcome, Report, Result, failure};
-use crate::setup::browsers;
-use crate::{checks, contained, npm, run, workspace};
+use crate::setup::{self, browsers};
+use crate::{checks, contained, npm, run, serve, workspace};
 
 /// Where the tests are.
 const FOLDER: &str = "tests/browser";
@@ -39,6 +39,20 @@ pub(crate) fn test(report: &mut Report) -> Result<()> {
             false => failure(format!("the end of {}:\n{}", log.display(), run::tail(&log))),
         }
     })
+}
+
+/// Times the package beside what else keeps files in a browser; `args` go to the program that does.
+pub(crate) fn bench(report: &mut Report, args: &[String]) -> Result<()> {
+    setup::for_browsers(report)?;
+    npm::run(report)?;
+    serve::playground(report)?;
+    report.section("bench");
+    let Some(chromium) = browsers::chromium() else { return failure("Chromium is not here") };
+    let family = contained::Family::new()?;
+    let mut bench = program("bench/run.js");
+    family.adopt(bench.args(args).env("XFSKIT_CHROMIUM", chromium));
+    let status = bench.status()?;
+    if status.success() { Ok(()) } else { failure(format!("the timings ended with {status}")) }
 }
 
 /// A program of the tests' folder, run by Node.js.
