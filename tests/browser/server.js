@@ -26,7 +26,9 @@ export async function serve(port = 0) {
   const server = createServer((request, response) => {
     const url = request.url ?? '/';
     const folder = folders.find(({ prefix }) => url.startsWith(prefix));
-    const absent = () => response.writeHead(404).end('not found\n');
+    const absent = () => {
+      response.writeHead(404).end('not found\n');
+    };
     if (folder === undefined) {
       absent();
       return;

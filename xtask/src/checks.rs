@@ -121,6 +121,7 @@ fn in_browsers(report: &mut Report) -> Result<()> {
     }
     report.section("in browsers");
     browsers::unit_tests(report)?;
+    pages::types(report)?;
     pages::test(report)
 }
 

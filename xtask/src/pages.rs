@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::report::{Outcome, Report, Result, failure};
-use crate::setup::{self, browsers};
+use crate::setup::{self, browsers, node};
 use crate::{checks, contained, npm, run, serve, workspace};
 
 /// Where the tests are.
@@ -15,6 +15,17 @@ const PLAYWRIGHT: &str = "node_modules/@playwright/test/cli.js";
 const TESTS_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// How long Chromium may take to come up, tries included.
 const START_LIMIT: Duration = Duration::from_secs(8 * 60);
+
+/// Holds the tests and timings to TypeScript's rules.
+pub(crate) fn types(report: &mut Report) -> Result<()> {
+    report.step("the types of what runs in pages", || {
+        if let Some(why) = npm::obstacle() {
+            return Ok(Outcome::skipped(why));
+        }
+        let check = ["run", "typecheck", "--workspace", FOLDER];
+        run::logged(node::npm().args(check), "pages-types").map(|_| Outcome::done())
+    })
+}
 
 /// Runs Playwright's tests, where there is a Chromium that starts.
 pub(crate) fn test(report: &mut Report) -> Result<()> {
