@@ -1,5 +1,5 @@
 /** Opens the way to a volume, and the volume, in this thread or in a worker of its own. */
-import { codeOf, fsError } from './errors.ts';
+import { codeOf, FsError, fsError } from './errors.ts';
 import type { Opened } from './host.ts';
 import { isShared, sharedName } from './locks.ts';
 import { type HostOptions, hostOptions, type OpenOptions, type StoreName } from './options.ts';
@@ -10,6 +10,7 @@ import { WorkerPort } from './workerport.ts';
 
 export interface Connection {
   port: Port;
+  host: HostOptions;
   /** Not for a volume that is to be written from an image first. */
   opened: Opened | undefined;
 }
@@ -26,9 +27,14 @@ export async function connect(options: OpenOptions, host: HostOptions): Promise<
     return await (wantsWorker(options) ? inWorker(options, host) : here(options, host));
   } catch (error) {
     // Another tab writes it; who only reads reads through that one.
-    if (!host.readOnly || !isShared(host.store) || codeOf(error) !== 'EBUSY') throw error;
-    return ReaderPort.open(sharedName(host.store, host.name));
+    if (!host.readOnly || !isShared(host.store) || !isLocked(error)) throw error;
+    return { host, ...(await ReaderPort.open(sharedName(host.store, host.name))) };
   }
+}
+
+/** The lock is held, and so there is a writer to ask. */
+function isLocked(error: unknown): boolean {
+  return error instanceof FsError && error.code === 'EBUSY' && error.syscall === 'lock';
 }
 
 async function here(options: OpenOptions, host: HostOptions): Promise<Connection> {
@@ -36,14 +42,14 @@ async function here(options: OpenOptions, host: HostOptions): Promise<Connection
   const source = options.wasm ?? (await platform().wasm());
   const [bindings, stores] = await Promise.all([startEngine(source), platform().stores()]);
   const found = await openHost(bindings, stores, host);
-  return { port: new DirectPort(found.host), opened: found.opened };
+  return { port: new DirectPort(found.host), host, opened: found.opened };
 }
 
 async function inWorker(options: OpenOptions, host: HostOptions): Promise<Connection> {
   const port = new WorkerPort(startWorker(options));
   try {
     const wasm = options.wasm instanceof URL ? options.wasm.href : options.wasm;
-    return { port, opened: await port.open(host, wasm) };
+    return { port, host, opened: await port.open(host, wasm) };
   } catch (error) {
     port.abandon();
     throw error;
@@ -59,7 +65,7 @@ function startWorker({ worker }: OpenOptions): Worker {
 }
 
 /** Opens the volume in whichever store has it; otherwise makes it in the first store that can be had. */
-export async function connectAuto(options: OpenOptions, open: (store: StoreName) => Promise<Connection>): Promise<[StoreName, Connection]> {
+export async function connectAuto(options: OpenOptions, open: (store: StoreName) => Promise<Connection>): Promise<Connection> {
   const { preferred, list } = platform();
   const name = hostOptions(options, 'memory').name;
   let last: unknown = fsError('EOPNOTSUPP', 'open', name, undefined, 'there is no store here');
@@ -67,7 +73,7 @@ export async function connectAuto(options: OpenOptions, open: (store: StoreName)
   const having = preferred.filter((_, i) => lists[i]!.includes(name));
   for (const store of having.length > 0 ? having : preferred) {
     try {
-      return [store, await open(store)];
+      return await open(store);
     } catch (error) {
       if (codeOf(error) !== 'EOPNOTSUPP') throw error;
       last = error;

@@ -35,6 +35,8 @@ export class FileHandle {
 
   readonly #port: Port;
   #fd: number;
+  /** What is under way, which closing waits for. */
+  readonly #running = new Set<Promise<unknown>>();
 
   constructor(port: Port, fd: number) {
     this.#port = port;
@@ -51,21 +53,22 @@ export class FileHandle {
   }
 
   async chmod(mode: Mode): Promise<void> {
-    await this.#call('fchmod', 'fchmod', [this.#fd, modeBits(mode, 0)]);
+    await this.#call('fchmod', 'fchmod', (fd) => [fd, modeBits(mode, 0)]);
   }
 
   async chown(uid: number, gid: number): Promise<void> {
-    await this.#call('fchown', 'fchown', [this.#fd, uid, gid]);
+    await this.#call('fchown', 'fchown', (fd) => [fd, uid, gid]);
   }
 
   async utimes(atime: TimeLike, mtime: TimeLike): Promise<void> {
-    await this.#call('futime', 'futimes', [this.#fd, milliseconds(atime), milliseconds(mtime)]);
+    await this.#call('futime', 'futimes', (fd) => [fd, milliseconds(atime), milliseconds(mtime)]);
   }
 
   async close(): Promise<void> {
     if (this.#fd === -1) return;
     const fd = this.#fd;
     this.#fd = -1;
+    await Promise.allSettled([...this.#running]);
     try {
       await this.#port.call('close', [fd]);
     } catch (error) {
@@ -78,11 +81,11 @@ export class FileHandle {
   }
 
   async datasync(): Promise<void> {
-    await this.#call('fdatasync', 'sync', [this.#fd]);
+    await this.#call('fdatasync', 'sync', (fd) => [fd]);
   }
 
   async sync(): Promise<void> {
-    await this.#call('fsync', 'sync', [this.#fd]);
+    await this.#call('fsync', 'sync', (fd) => [fd]);
   }
 
   read<T extends ArrayBufferView>(buffer: T, offset?: number | null, length?: number | null, position?: number | bigint | null): Promise<{ bytesRead: number; buffer: T }>;
@@ -105,7 +108,7 @@ export class FileHandle {
 
   async readv<T extends readonly ArrayBufferView[]>(buffers: T, position?: number | null): Promise<{ bytesRead: number; buffers: T }> {
     const length = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0);
-    const bytes = await this.#call('read', 'read', [this.#fd, length, place(position)]);
+    const bytes = await this.#call('read', 'read', (fd) => [fd, length, place(position)]);
     let at = 0;
     for (const buffer of buffers) {
       const part = bytes.subarray(at, at + buffer.byteLength);
@@ -122,7 +125,7 @@ export class FileHandle {
     const given = typeof options === 'string' ? { encoding: options, signal: undefined } : options;
     const encoding = checkEncoding(given?.encoding);
     throwIfAborted(given?.signal);
-    const bytes = await this.#call('read', 'readRest', [this.#fd], { signal: given?.signal });
+    const bytes = await this.#call('read', 'readRest', (fd) => [fd], { signal: given?.signal });
     return encoding === undefined ? asBuffer(bytes) : decode(bytes, encoding);
   }
 
@@ -130,23 +133,23 @@ export class FileHandle {
   stat(options: { bigint: true }): Promise<BigIntStats>;
   stat(options?: { bigint?: boolean }): Promise<Stats | BigIntStats>;
   async stat(options?: { bigint?: boolean }): Promise<Stats | BigIntStats> {
-    const raw = await this.#call('fstat', 'fstat', [this.#fd]);
+    const raw = await this.#call('fstat', 'fstat', (fd) => [fd]);
     return options?.bigint ? new BigIntStats(raw) : new Stats(raw);
   }
 
   async truncate(len = 0): Promise<void> {
     // As in Node, less than nothing is nothing.
-    await this.#call('ftruncate', 'truncate', [this.#fd, Math.max(0, len)]);
+    await this.#call('ftruncate', 'truncate', (fd) => [fd, Math.max(0, len)]);
   }
 
   /** Blocks for a range, so that writing there can't fail for want of space; the file grows up to its end. */
   async allocate(offset: number, length: number): Promise<void> {
-    await this.#call('fallocate', 'allocate', [this.#fd, 0, checkOffset(offset, 'offset'), checkOffset(length, 'length')]);
+    await this.#call('fallocate', 'allocate', (fd) => [fd, 0, checkOffset(offset, 'offset'), checkOffset(length, 'length')]);
   }
 
   /** Makes a range a hole: it reads as zeros and takes no space. */
   async punch(offset: number, length: number): Promise<void> {
-    await this.#call('fallocate', 'allocate', [this.#fd, 2, checkOffset(offset, 'offset'), checkOffset(length, 'length')]);
+    await this.#call('fallocate', 'allocate', (fd) => [fd, 2, checkOffset(offset, 'offset'), checkOffset(length, 'length')]);
   }
 
   write<T extends ArrayBufferView>(buffer: T, offset?: number | null | { offset?: number; length?: number; position?: number | null }, length?: number | null, position?: number | null): Promise<{ bytesWritten: number; buffer: T }>;
@@ -170,11 +173,13 @@ export class FileHandle {
   }
 
   async writev<T extends readonly ArrayBufferView[]>(buffers: T, position?: number | null): Promise<{ bytesWritten: number; buffers: T }> {
-    let bytesWritten = 0;
+    const whole = new Uint8Array(buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0));
+    let at = 0;
     for (const buffer of buffers) {
-      const at = typeof position === 'number' ? position + bytesWritten : null;
-      bytesWritten += (await this.write(buffer, 0, buffer.byteLength, at)).bytesWritten;
+      whole.set(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength), at);
+      at += buffer.byteLength;
     }
+    const bytesWritten = await this.#writeAll(whole, place(position));
     return { bytesWritten, buffers };
   }
 
@@ -203,12 +208,20 @@ export class FileHandle {
     const done = async () => {
       if (autoClose) await this.close();
     };
+    // Streams that fail call nothing behind that.
+    const orClose = <T>(work: () => Promise<T>): Promise<T> =>
+      work().catch(async (error: unknown) => {
+        await done().catch(() => {});
+        throw error;
+      });
     return new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         pull: async (controller) => {
-          throwIfAborted(signal);
           const length = Math.min(left, highWaterMark);
-          const bytes = length > 0 ? await this.#call('read', 'read', [this.#fd, length, position]) : new Uint8Array();
+          const bytes = await orClose(async () => {
+            throwIfAborted(signal);
+            return length > 0 ? this.#call('read', 'read', (fd) => [fd, length, position]) : new Uint8Array();
+          });
           left -= bytes.length;
           if (position !== null) position += bytes.length;
           if (bytes.length > 0) {
@@ -236,16 +249,23 @@ export class FileHandle {
     const done = async () => {
       if (autoClose) await this.close();
     };
+    // Streams that fail call nothing behind that.
+    const orClose = <T>(work: () => Promise<T>): Promise<T> =>
+      work().catch(async (error: unknown) => {
+        await done().catch(() => {});
+        throw error;
+      });
     return new WritableStream<string | ArrayBufferView>({
-      write: async (part) => {
-        throwIfAborted(signal);
-        const bytes = dataBytes(part, encoding);
-        if (bytes === undefined) throw argumentError('ERR_INVALID_ARG_TYPE', 'The "chunk" argument must be of type string or an instance of Buffer, TypedArray, or DataView.');
-        const count = await this.#writeAll(bytes, position, signal);
-        if (position !== null) position += count;
-      },
+      write: (part) =>
+        orClose(async () => {
+          throwIfAborted(signal);
+          const bytes = dataBytes(part, encoding);
+          if (bytes === undefined) throw argumentError('ERR_INVALID_ARG_TYPE', 'The "chunk" argument must be of type string or an instance of Buffer, TypedArray, or DataView.');
+          const count = await this.#writeAll(bytes, position, signal);
+          if (position !== null) position += count;
+        }),
       close: async () => {
-        if (flush) await this.sync();
+        if (flush) await orClose(() => this.sync());
         await done();
       },
       abort: done,
@@ -267,30 +287,39 @@ export class FileHandle {
   }
 
   async #readInto(target: Uint8Array, position: number | null): Promise<number> {
-    if (this.#port.isDirect) return this.#call('read', 'readInto', [this.#fd, target, position]);
-    const bytes = await this.#call('read', 'read', [this.#fd, target.length, position]);
+    if (this.#port.isDirect) return this.#call('read', 'readInto', (fd) => [fd, target, position]);
+    const bytes = await this.#call('read', 'read', (fd) => [fd, target.length, position]);
     target.set(bytes);
     return bytes.length;
   }
 
-  async #writeAll(bytes: Uint8Array, position: number | null, signal?: AbortSignal | null): Promise<number> {
-    let done = 0;
-    do {
-      throwIfAborted(signal);
-      const part = this.#port.outgoing(bytes.subarray(done, done + FileHandle.MESSAGE_BYTES));
-      const at = position === null ? null : position + done;
-      done += await this.#call('write', 'write', [this.#fd, part, at], { signal });
-    } while (done < bytes.length);
-    return done;
+  #writeAll(bytes: Uint8Array, position: number | null, signal?: AbortSignal | null): Promise<number> {
+    return this.#use('write', async (fd) => {
+      let done = 0;
+      do {
+        throwIfAborted(signal);
+        const part = this.#port.outgoing(bytes.subarray(done, done + FileHandle.MESSAGE_BYTES));
+        const at = position === null ? null : position + done;
+        done += await this.#port.call('write', [fd, part, at], { signal });
+      } while (done < bytes.length);
+      return done;
+    });
   }
 
-  async #call<K extends OpName>(syscall: string, name: K, args: OpArguments<K>, options?: CallOptions): Promise<OpResult<K>> {
-    if (this.#fd === -1) throw Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
-    try {
-      return await this.#port.call(name, args, options);
-    } catch (error) {
+  #call<K extends OpName>(syscall: string, name: K, args: (fd: number) => OpArguments<K>, options?: CallOptions): Promise<OpResult<K>> {
+    return this.#use(syscall, (fd) => this.#port.call(name, args(fd), options));
+  }
+
+  /** Something that the handle stays open for. */
+  #use<T>(syscall: string, work: (fd: number) => Promise<T>): Promise<T> {
+    if (this.#fd === -1) return Promise.reject(Object.assign(new Error('file closed'), { code: 'EBADF', syscall }));
+    const running = work(this.#fd).catch((error: unknown) => {
       throw fromEngine(error, syscall);
-    }
+    });
+    this.#running.add(running);
+    const over = () => this.#running.delete(running);
+    running.then(over, over);
+    return running;
   }
 }
 

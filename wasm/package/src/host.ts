@@ -6,7 +6,7 @@ import type { Bindings, Engine, Plug } from './bindings.ts';
 import { Changes } from './changes.ts';
 import { fsError, throwIfAborted } from './errors.ts';
 import { Handles } from './handles.ts';
-import { type Held, isShared, lockVolume, NO_LOCK, sharedName } from './locks.ts';
+import { type Held, isShared, lockVolume, NO_LOCK } from './locks.ts';
 import type { CreateOptions, HostOptions } from './options.ts';
 import { Queue } from './queue.ts';
 import type { Store } from './stores/store.ts';
@@ -56,6 +56,11 @@ export interface Opened {
   created: boolean;
 }
 
+const SECTOR_BYTES = 512;
+/** `XFSB`, and where the superblock says that it is still being made. */
+const MAGIC = [0x58, 0x46, 0x53, 0x42];
+const IN_PROGRESS = 126;
+
 /** A change that waits longer than this is made durable even if others keep coming. */
 const MAX_SYNC_MS = 5000;
 
@@ -80,7 +85,7 @@ export class Host {
     this.options = options;
     this.#store = store;
     this.#lock = lock;
-    this.changes = new Changes(sharedName(options.store, options.name));
+    this.changes = new Changes(options.channel);
     this.queue = new Queue({
       fetch: () => this.#fetch(),
       settle: () => this.#settle(),
@@ -109,7 +114,7 @@ export class Host {
   /** Makes a volume where there is none. A store that was begun and never got that far counts as none. */
   async #create(create: CreateOptions | undefined): Promise<boolean> {
     if (create === undefined || this.options.base !== undefined) return false;
-    const isEmpty = this.#store.fresh || (await this.queue.step(false, () => this.disk.read(0, 4).every((byte) => byte === 0)));
+    const isEmpty = this.#store.fresh || (await this.queue.step(false, () => this.#isUnfinished()));
     if (!isEmpty) {
       if (create.exclusive) throw fsError('EEXIST', 'open', this.options.name);
       return false;
@@ -120,10 +125,20 @@ export class Host {
     uuid[8] = (uuid[8]! & 0x3f) | 0x80;
     const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
     const { blockSize, sectorSize, label, agCount, logBytes } = create;
-    const options = { blockSize, sectorSize, label, agCount, logBytes, uuid, seed, now: Date.now() };
+    // What was begun and never finished has left something that must not be taken for this volume's.
+    const wipe = !this.#store.fresh;
+    const options = { blockSize, sectorSize, label, agCount, logBytes, uuid, seed, now: Date.now(), wipe };
     await this.queue.step(true, () => this.bindings.Engine.format(this.disk, options));
     await this.durable();
     return true;
+  }
+
+  /** Whether the making of a volume was cut short here. A foreign image that merely begins with zeros is none of ours. */
+  #isUnfinished(): boolean {
+    const head = this.disk.read(0, SECTOR_BYTES);
+    if (this.#store.ours && head.every((byte) => byte === 0)) return true;
+    const isSuperblock = MAGIC.every((byte, i) => head[i] === byte);
+    return isSuperblock && head[IN_PROGRESS] !== 0;
   }
 
   /** Opens the volume that the store holds. */

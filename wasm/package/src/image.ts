@@ -39,7 +39,9 @@ export function exportParts(port: Port, options: ExportOptions = {}): ReadableSt
         try {
           throwIfAborted(options.signal);
           if (open === undefined) {
-            open = await port.call('exportBegin', [], options);
+            // Not to be cancelled: nobody would know what to end.
+            open = await port.call('exportBegin', []);
+            throwIfAborted(options.signal);
             controller.enqueue({ type: 'truncate', size: open.size });
             return;
           }

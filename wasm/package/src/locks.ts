@@ -23,11 +23,16 @@ export function isShared(store: StoreName): boolean {
 /** Takes the lock of a volume, shared by readers; `EBUSY` when that can't be at once. */
 export async function lockVolume(store: StoreName, name: string, mode: LockMode): Promise<Held> {
   const locks = (globalThis.navigator as Navigator | undefined)?.locks;
-  if (!isShared(store) || locks === undefined) return NO_LOCK;
+  if (!isShared(store)) return NO_LOCK;
+  if (locks === undefined) {
+    // Two tabs that both write would destroy it.
+    if (mode === 'exclusive') throw fsError('EOPNOTSUPP', 'lock', name, undefined, 'locks are for secure contexts: https, or this machine');
+    return NO_LOCK;
+  }
   return new Promise<Held>((resolve, reject) => {
     const done = locks.request(sharedName(store, name), { mode, ifAvailable: true }, (lock) => {
       if (lock === null) {
-        reject(fsError('EBUSY', 'open', name, undefined, 'another tab has this volume open'));
+        reject(fsError('EBUSY', 'lock', name, undefined, 'another tab has this volume open'));
         return undefined;
       }
       return new Promise<void>((letGo) => {

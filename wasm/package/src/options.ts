@@ -1,5 +1,6 @@
 /** How a volume is opened. */
 import type { WasmSource } from './engine.ts';
+import { isShared, sharedName } from './locks.ts';
 
 /** Where a volume's bytes are kept. `file` is there in Node only. */
 export type StoreName = 'opfs' | 'indexeddb' | 'memory' | 'file';
@@ -54,6 +55,10 @@ export interface OpenOptions {
 export interface HostOptions {
   store: StoreName;
   base?: string;
+  /** What is changed of the base is kept in the store. */
+  hasOverlay: boolean;
+  /** Where changes of the volume are told. */
+  channel: string;
   name: string;
   create?: CreateOptions;
   /** The volume comes from an image of that many bytes, which is written first. */
@@ -67,16 +72,26 @@ export interface HostOptions {
 
 const MIB = 1 << 20;
 
+/** A volume that only this thread can see is another one than that of the same name elsewhere. */
+function channelOf(store: StoreName, name: string): string {
+  if (isShared(store)) return sharedName(store, name);
+  const id = Array.from(crypto.getRandomValues(new Uint32Array(2)), (word) => word.toString(16)).join('');
+  return `${sharedName(store, name)}:${id}`;
+}
+
 export function hostOptions(options: OpenOptions, store: StoreName): HostOptions {
   const base = typeof options.store === 'object' ? options.store : undefined;
   const href = base && new URL(base.http, globalThis.location?.href).href;
+  const name = options.name ?? href ?? 'default';
   return {
     store,
     base: href,
-    name: options.name ?? (href === undefined ? 'default' : href),
+    hasOverlay: base?.overlay !== undefined,
+    channel: channelOf(store, name),
+    name,
     create: options.create,
     readOnly: options.readOnly === true || (base !== undefined && base.overlay === undefined),
-    memoryBytes: options.memoryBytes ?? 64 * MIB,
+    memoryBytes: Math.min(options.memoryBytes ?? 64 * MIB, 1024 * MIB),
     cacheBytes: options.cacheBytes ?? 32 * MIB,
     dirtyBytes: options.dirtyBytes ?? 32 * MIB,
     syncAfterMs: options.syncAfterMs ?? 1000,

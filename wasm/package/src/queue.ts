@@ -2,7 +2,7 @@
  * One queue for everything that an engine does. A request takes a place for each of its steps, so long requests and
  * short ones go on side by side; a step is short, and nothing else happens while it runs.
  */
-import { codeOf } from './errors.ts';
+import { codeOf, failure } from './errors.ts';
 import { nextTurn } from './turn.ts';
 
 /** What a step needs from the stores. */
@@ -69,6 +69,7 @@ export class Queue {
   /** A step failed for good; says with what, and if that was the engine itself, nothing goes on. */
   #failed(error: unknown): unknown {
     this.#residency.settle();
+    if (codeOf(error) === 'NOT_RESIDENT') return failure('EIO', 'the store forgets what it has just fetched');
     if (error instanceof WebAssembly.RuntimeError) this.kill(crashed(error));
     return this.#dead ?? error;
   }
@@ -107,7 +108,7 @@ export class Queue {
         await nextTurn();
         this.turned();
       }
-      if (step.changes && this.#frozen > 0) {
+      if (step.changes && this.#frozen > 0 && this.#dead === undefined) {
         this.#parked.push(step);
         continue;
       }

@@ -41,6 +41,7 @@ const CHANGING = 3 | O_CREAT | O_TRUNC;
 
 interface Reader {
   handles: Set<number>;
+  isGone: boolean;
   running: Map<number, AbortController>;
 }
 
@@ -56,13 +57,14 @@ export function share(host: Host, perform: Perform): () => void {
   const leave = (name: string) => {
     const reader = readers.get(name);
     readers.delete(name);
+    if (reader !== undefined) reader.isGone = true;
     for (const controller of reader?.running.values() ?? []) controller.abort();
     for (const fd of reader?.handles ?? []) void perform(host, 'close', [fd], ended.signal).catch(() => {});
   };
   const enter = (name: string): Reader => {
     const known = readers.get(name);
     if (known !== undefined) return known;
-    const reader: Reader = { handles: new Set(), running: new Map() };
+    const reader: Reader = { handles: new Set(), isGone: false, running: new Map() };
     readers.set(name, reader);
     // This lock is ours when the reader is gone, however it went.
     navigator.locks.request(readerLock(volume, name), { signal: ended.signal }, () => leave(name)).catch(() => {});
@@ -71,6 +73,8 @@ export function share(host: Host, perform: Perform): () => void {
   const answer = async (asked: Exclude<Asked, { bye: true } | { cancel: true }>): Promise<void> => {
     const { from: to, id } = asked;
     try {
+      // A volume that is still being made has nothing to say; who asks asks again.
+      if (host.opened === undefined) return;
       const value = 'hello' in asked ? (enter(to), host.opened) : await serve(host, enter(to), asked, perform);
       channel.postMessage({ to, id, value } satisfies Answered);
     } catch (error) {
@@ -95,6 +99,10 @@ async function serve(host: Host, reader: Reader, asked: { id: number; op: OpName
   try {
     allow(reader, op, args);
     const value = await perform(host, op, args, controller.signal);
+    if (op === 'open' && reader.isGone) {
+      await perform(host, 'close', [value], controller.signal);
+      throw failure('EBADF');
+    }
     if (op === 'open') reader.handles.add(value as number);
     if (op === 'close') reader.handles.delete(args[0] as number);
     return value;

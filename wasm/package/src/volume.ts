@@ -5,7 +5,7 @@ import { connect, connectAuto, type Connection } from './connect.ts';
 import { fsError, told } from './errors.ts';
 import type { Opened, Recovery, VolumeInfo } from './host.ts';
 import { type ExportOptions, exportParts, exportWhole, headOf, imageBytes, type ImagePart, type ImageSource, importInto, streamOf } from './image.ts';
-import { lockVolume, sharedName } from './locks.ts';
+import { lockVolume } from './locks.ts';
 import { type Extent, type Owner, extentsOf, ownersOf, rangesOf, type Range } from './map.ts';
 import { hostOptions, type OpenOptions, type StoreName } from './options.ts';
 import { Pipeline } from './pipeline.ts';
@@ -61,12 +61,13 @@ export class Volume {
   #opened: Opened;
   readonly #port: Port;
 
-  private constructor(port: Port, opened: Opened, store: StoreName, name: string) {
+  private constructor({ port, host }: Connection, opened: Opened) {
+    const { store, name, channel } = host;
     this.#port = port;
     this.#opened = opened;
     this.store = store;
     this.name = name;
-    this.promises = new FsPromises(port, sharedName(store, name));
+    this.promises = new FsPromises(port, channel);
     this.pipeline = new Pipeline(port, (reopened) => {
       this.#opened = reopened;
     });
@@ -75,10 +76,10 @@ export class Volume {
   /** Opens a volume, or makes it. */
   static async open(options: OpenOptions): Promise<Volume> {
     if (options.create !== undefined) Volume.#persist(options);
-    const [store, { port, opened }] = await connected(options, undefined).catch((error: unknown) => {
+    const connection = await connected(options, undefined).catch((error: unknown) => {
       throw told(error, 'open', nameOf(options));
     });
-    return new Volume(port, opened!, store, hostOptions(options, store).name);
+    return new Volume(connection, connection.opened!);
   }
 
   /** Makes a volume from its image. There must be none of that name yet. */
@@ -86,19 +87,18 @@ export class Volume {
     Volume.#persist(options);
     const reader = streamOf(source).stream.getReader();
     let connection: Connection | undefined;
-    let store: StoreName = 'memory';
     try {
       const head = await headOf(reader);
       const size = imageBytes(head);
       await Volume.#refuseExisting(options);
-      [store, connection] = await connected(options, size);
+      connection = await connected(options, size);
       const opened = await importInto(connection.port, head, reader, size, progress);
-      return new Volume(connection.port, opened, store, hostOptions(options, store).name);
+      return new Volume(connection, opened);
     } catch (error) {
       await reader.cancel(error).catch(() => {});
       if (connection !== undefined) {
         await connection.port.close().catch(() => {});
-        await platform().delete(store, hostOptions(options, store).name).catch(() => {});
+        await platform().delete(connection.host.store, connection.host.name).catch(() => {});
       }
       throw error;
     } finally {
@@ -270,6 +270,11 @@ export class Volume {
     await this.#on('close', undefined, this.#port.close());
   }
 
+  /** Lets go of the store at once, whatever is under way: as if power had failed. */
+  abandon(): void {
+    this.#port.abandon();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -288,9 +293,8 @@ function nameOf({ name, store }: OpenOptions): string {
   return name ?? (typeof store === 'object' ? String(store.http) : 'default');
 }
 
-async function connected(options: OpenOptions, imageBytes: number | undefined): Promise<[StoreName, Connection]> {
+async function connected(options: OpenOptions, imageBytes: number | undefined): Promise<Connection> {
   const open = (store: StoreName) => connect(options, { ...hostOptions(options, store), imageBytes });
   if (options.store === 'auto') return connectAuto(options, open);
-  const store = typeof options.store === 'string' ? options.store : (options.store.overlay ?? 'memory');
-  return [store, await open(store)];
+  return open(typeof options.store === 'string' ? options.store : (options.store.overlay ?? 'memory'));
 }

@@ -70,7 +70,6 @@ export class WorkerPort implements Port {
   }
 
   abandon(): void {
-    this.#worker.terminate();
     this.#die('it was ended');
   }
 
@@ -98,6 +97,8 @@ export class WorkerPort implements Port {
 
   #die(why: string): void {
     this.#dead ??= new FsError({ code: 'EIO', message: `EIO: i/o error, the volume's worker has stopped: ${why}` });
+    // What is left of it must not go on holding the volume.
+    this.#worker.terminate();
     for (const pending of this.#pending.values()) pending.reject(this.#dead);
     this.#pending.clear();
   }

@@ -117,6 +117,27 @@ export const scenarios = {
     await step('contents', () => fs.readFile('f', 'latin1'));
   },
 
+  'a handle that is closed finishes what it was asked': async (fs, step) => {
+    const handle = await fs.open('f', 'w');
+    const writing = handle.write(Buffer.alloc(3 << 20, 'x'), 0, 3 << 20, 0);
+    const after = handle.write('end', 3 << 20);
+    await step('close', () => handle.close());
+    await step('written', async () => [(await writing).bytesWritten, (await after).bytesWritten]);
+    await step('size', async () => (await fs.stat('f')).size);
+    await step('not any more', () => handle.write('x'));
+  },
+
+  'slashes at the end mean folders': async (fs, step) => {
+    await fs.writeFile('f', 'x');
+    await fs.mkdir('d');
+    await step('unlink', () => fs.unlink('f/'));
+    await step('rename', () => fs.rename('f/', 'g'));
+    await step('rename to', () => fs.rename('f', 'g/'));
+    await step('rename folder', () => fs.rename('d/', 'e/'));
+    await step('stat', () => fs.stat('f/'));
+    await step('left', async () => (await fs.readdir('.')).sort());
+  },
+
   'a removed file lives while it is open': async (fs, step) => {
     await fs.writeFile('f', 'still here');
     const handle = await fs.open('f', 'r+');

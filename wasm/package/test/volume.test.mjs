@@ -63,6 +63,85 @@ test('a volume is kept in a file', async () => {
   await assert.rejects(Volume.open({ store: 'file', name }), { code: 'ENOENT' });
 });
 
+test('a foreign image is never taken for an empty one', async () => {
+  const name = join(folder, 'foreign');
+  const foreign = Buffer.alloc(64 * MIB);
+  foreign.write('other filesystem', 1080);
+  await nodeFs.writeFile(name, foreign);
+  await assert.rejects(Volume.open({ store: 'file', name, create: { size: 64 * MIB } }));
+  assert.ok((await nodeFs.readFile(name)).equals(foreign));
+});
+
+test('a volume whose making was cut short is made anew, and nothing old is left in it', async () => {
+  const name = join(folder, 'unfinished');
+  const old = await Volume.open({ store: 'file', name, create: { size: 64 * MIB } });
+  for (let i = 0; i < 200; i++) await old.promises.writeFile(`/${i}`, bytes(5000));
+  await old.sync();
+  const image = await nodeFs.readFile(name);
+  old.abandon();
+  // The superblock says that it is still being made.
+  image[126] = 1;
+  await nodeFs.writeFile(name, image);
+  for (const created of [true, false]) {
+    const volume = await Volume.open({ store: 'file', name, create: { size: 64 * MIB } });
+    assert.equal(volume.created, created);
+    assert.equal(volume.readOnlyReason, undefined);
+    assert.deepEqual(await volume.promises.readdir('/'), []);
+    assert.deepEqual((await volume.check()).findings, []);
+    await volume.close();
+  }
+});
+
+test('an export that is given up at its beginning keeps nobody waiting', () =>
+  withVolume(async (volume, fs) => {
+    const controller = new AbortController();
+    const reading = volume.exportImage({ signal: controller.signal }).getReader().read();
+    controller.abort();
+    await reading.catch(() => {});
+    await fs.writeFile('/f', 'goes on');
+  }));
+
+test('streams that fail close their files', () =>
+  withVolume(async (volume, fs) => {
+    const writing = await fs.open('/f', 'w');
+    const writer = writing.createWriteStream().getWriter();
+    await assert.rejects(writer.write(5), { code: 'ERR_INVALID_ARG_TYPE' });
+    assert.equal(writing.fd, -1);
+    const reading = await fs.open('/f');
+    await assert.rejects(reading.createReadStream({ signal: AbortSignal.abort() }).getReader().read(), { name: 'AbortError' });
+    assert.equal(reading.fd, -1);
+  }));
+
+test('a copy that cannot be leaves its target as it is', () =>
+  withVolume(async (volume, fs) => {
+    await fs.writeFile('/target', 'as it was');
+    await fs.symlink('/nowhere', '/gone');
+    await assert.rejects(fs.copyFile('/gone', '/target'), { code: 'ENOENT' });
+    await assert.rejects(fs.copyFile('/', '/target'), { code: 'EISDIR' });
+    assert.equal(await fs.readFile('/target', 'utf8'), 'as it was');
+    await fs.writeFile('/longer', bytes(3 * MIB));
+    await fs.writeFile('/short', bytes(5));
+    await fs.copyFile('/short', '/longer');
+    assert.deepEqual(await fs.readFile('/longer'), bytes(5));
+  }));
+
+test('volumes in memory do not hear of each other', () =>
+  withVolume((volume) =>
+    withVolume(async (other, fs) => {
+      const controller = new AbortController();
+      const changes = volume.promises.watch('/', { signal: controller.signal });
+      const next = changes.next();
+      const own = other.promises.watch('/');
+      const heard = own.next();
+      await fs.readdir('/');
+      await fs.writeFile('/f', '');
+      assert.equal((await heard).value.filename, 'f');
+      await own.return();
+      controller.abort();
+      await assert.rejects(next, { name: 'AbortError' });
+    }),
+  ));
+
 test('a closed volume says so', async () => {
   const volume = await Volume.open({ store: 'memory', create: { size: 64 * MIB } });
   const { promises } = volume;

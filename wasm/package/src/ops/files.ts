@@ -1,7 +1,7 @@
 /** Contents of files: by path, and through handles. Long ones are done piece by piece. */
 import type { Engine } from '../bindings.ts';
 import { constants } from '../constants.ts';
-import { failure, fromEngine, fsError } from '../errors.ts';
+import { codeOf, failure, fromEngine, fsError } from '../errors.ts';
 import { appends, isSynchronous, O_ACCMODE } from '../handles.ts';
 import type { Host, Request } from '../host.ts';
 import { inoOf, modeOf, sizeOf } from '../stats.ts';
@@ -10,7 +10,7 @@ import { withoutPrivileges } from './names.ts';
 /** What is read or written in one step, at most. */
 export const PIECE_BYTES = 1 << 20;
 
-const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE, O_APPEND, O_CREAT, O_EXCL, O_RDONLY, O_TRUNC, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG } = constants;
+const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE, O_APPEND, O_CREAT, O_DSYNC, O_EXCL, O_RDONLY, O_TRUNC, O_WRONLY, S_IFDIR, S_IFMT, S_IFREG } = constants;
 
 export async function open(host: Host, request: Request, path: Uint8Array, flags: number, mode: number): Promise<number> {
   const opening = (engine: Engine): number => {
@@ -35,17 +35,19 @@ function exists(engine: Engine, path: Uint8Array): boolean {
     engine.resolve(path, true);
     return true;
   } catch (error) {
-    if ((error as { code?: string }).code === 'ENOENT') return false;
+    if (codeOf(error) === 'ENOENT') return false;
     throw error;
   }
 }
 
 export async function close(host: Host, _request: Request, fd: number): Promise<void> {
-  const { ino } = host.handles.remove(fd);
-  // Not to be cancelled: the inode would be held for good.
+  // In its turn: what was asked of the handle before is done before. And not to be cancelled, since the inode would be
+  // held for good.
+  const { ino } = await host.look({}, () => host.handles.remove(fd));
   const released = host.change({}, (engine) => engine.release(ino));
   // Letting go of the last hold of an unlinked file is a change, and must not keep those waiting who only read.
-  if (!host.queue.isFrozen) await released;
+  if (host.queue.isFrozen) released.catch(() => {});
+  else await released;
 }
 
 /** Up to `length` bytes from `position`, or from where the handle stands. */
@@ -91,9 +93,11 @@ export async function write(host: Host, request: Request, fd: number, bytes: Uin
   do {
     const piece = bytes.subarray(done, done + PIECE_BYTES);
     const at = position === null ? null : position + done;
+    // Once: a step that is repeated must not go behind what it has written itself.
+    let start: number | undefined;
     await host.change(request, (engine) => {
       const handle = host.handles.writable(fd, 'write');
-      const start = appends(handle) ? sizeOf(engine.statIno(handle.ino)) : (at ?? handle.position);
+      start ??= appends(handle) ? sizeOf(engine.statIno(handle.ino)) : (at ?? handle.position);
       engine.write(handle.ino, start, piece);
       if (position === null) handle.position = start + piece.length;
     });
@@ -184,9 +188,10 @@ export async function writeFile(
   host: Host, request: Request, path: Uint8Array, flags: number, mode: number, bytes: Uint8Array, flush: boolean,
 ): Promise<void> {
   // One step where that can be repeated: a file that may not exist before would exist then.
-  if (bytes.length <= PIECE_BYTES && (flags & (O_EXCL | O_APPEND)) === 0 && (flags & O_TRUNC) !== 0 && !flush) {
+  if (bytes.length <= PIECE_BYTES && (flags & (O_EXCL | O_APPEND | O_DSYNC)) === 0 && (flags & O_TRUNC) !== 0 && !flush) {
+    let existed: boolean | undefined;
     await host.change(request, (engine) => {
-      const existed = wasThere(host, engine, path);
+      existed ??= wasThere(host, engine, path);
       engine.writeFile(path, flags, mode, bytes);
       host.changes.tell(existed ? 'change' : 'rename', path);
     });
@@ -216,13 +221,17 @@ export async function copyFile(host: Host, request: Request, from: Uint8Array, t
   const source = await host.look(request, (engine) => engine.stat(from, true));
   if ((modeOf(source) & S_IFMT) === S_IFDIR) throw failure('EISDIR');
   const exclusive = (flags & COPYFILE_EXCL) !== 0;
-  const isSame = !exclusive && (await host.look(request, (engine) => exists(engine, to) && engine.resolve(to, true) === inoOf(source)));
-  if (isSame) return;
+  const target = await host.look(request, (engine) => (exists(engine, to) ? engine.resolve(to, true) : undefined));
+  if (!exclusive && target === inoOf(source)) return;
   const reading = await open(host, request, from, O_RDONLY, 0);
   try {
     const writing = await open(host, request, to, O_WRONLY | O_CREAT | (exclusive ? O_EXCL : 0), modeOf(source) & 0o7777);
     try {
       await copyData(host, request, reading, writing, (flags & COPYFILE_FICLONE_FORCE) !== 0);
+    } catch (error) {
+      // A target that wasn't there isn't there again.
+      if (target === undefined) await host.change({}, (engine) => engine.unlink(to)).catch(() => {});
+      throw error;
     } finally {
       await close(host, {}, writing);
     }
@@ -233,20 +242,22 @@ export async function copyFile(host: Host, request: Request, from: Uint8Array, t
 }
 
 async function copyData(host: Host, request: Request, reading: number, writing: number, force: boolean): Promise<void> {
-  const size = sizeOf(await fstat(host, request, reading));
-  await truncate(host, request, writing, 0);
-  if (size === 0) return;
-  try {
+  // Known before anything of the target goes.
+  const canClone = host.opened?.info.features.includes('reflink') === true;
+  if (!canClone && force) throw failure('EOPNOTSUPP', 'the volume has no reflink');
+  if (canClone) {
+    // In one step: what is there would end in the middle of a block of the clone, were it longer.
     await host.change(request, (engine) => {
-      const [source, target] = [host.handles.get(reading, 'copyfile'), host.handles.get(writing, 'copyfile')];
-      engine.clone(source.ino, 0, target.ino, 0, size);
+      const [source, target] = [host.handles.get(reading, 'copyfile').ino, host.handles.get(writing, 'copyfile').ino];
+      engine.truncate(target, 0);
+      if (sizeOf(engine.statIno(source)) > 0) engine.clone(source, 0, target, 0, 0);
     });
     return;
-  } catch (error) {
-    if (force || (error as { code?: string }).code !== 'EOPNOTSUPP') throw error;
   }
-  for (let at = 0; at < size; at += PIECE_BYTES) {
-    const piece = await readPiece(host, request, reading, Math.min(PIECE_BYTES, size - at), at);
-    await write(host, request, writing, piece, at);
+  await truncate(host, request, writing, 0);
+  for (let at = 0; ; ) {
+    const piece = await readPiece(host, request, reading, PIECE_BYTES, at);
+    if (piece.length === 0) return;
+    at += await write(host, request, writing, piece, at);
   }
 }

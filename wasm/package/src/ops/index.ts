@@ -5,7 +5,7 @@ import * as trees from './trees.ts';
 import * as whole from './whole.ts';
 
 const { PIECE_BYTES: _piece, ...fileOps } = files;
-const { NO_NAMES: _names, withoutPrivileges: _mode, ...nameOps } = names;
+const { NO_NAMES: _names, withoutPrivileges: _mode, meansFolder: _folder, ...nameOps } = names;
 
 export const ops = { ...fileOps, ...nameOps, ...trees, ...whole, syncVolume: whole.sync, sync: files.sync };
 

@@ -1,4 +1,5 @@
 /** What is done to names, each in one step. */
+import type { Engine } from '../bindings.ts';
 import { parseEntries, packEntries } from '../dirent.ts';
 import type { Host, Request } from '../host.ts';
 import { constants } from '../constants.ts';
@@ -7,6 +8,16 @@ import { modeOf } from '../stats.ts';
 
 const { S_IFDIR, S_IFMT, S_IFREG, S_IXGRP, W_OK, X_OK } = constants;
 const ANYONE_RUNS = 0o111;
+
+const SLASH = 0x2f;
+
+/** A slash at the end of a path says that a directory is meant. */
+export function meansFolder(engine: Engine, path: Uint8Array, follow = true): void {
+  if (path.length < 2 || path.at(-1) !== SLASH) return;
+  let end = path.length;
+  while (end > 1 && path[end - 1] === SLASH) end--;
+  if ((modeOf(engine.stat(path.subarray(0, end), follow)) & S_IFMT) !== S_IFDIR) throw failure('ENOTDIR');
+}
 
 /** A program that is given to somebody else doesn't run as its new owner: what Linux does at a change of owners. */
 export function withoutPrivileges(mode: number): number {
@@ -67,6 +78,7 @@ export async function rmdir(host: Host, request: Request, path: Uint8Array): Pro
 
 export async function unlink(host: Host, request: Request, path: Uint8Array): Promise<void> {
   await host.change(request, (engine) => {
+    meansFolder(engine, path);
     engine.unlink(path);
     host.changes.tell('rename', path);
   });
@@ -75,6 +87,8 @@ export async function unlink(host: Host, request: Request, path: Uint8Array): Pr
 /** `how`: 0 over what is there, 1 only if nothing is, 2 in exchange. */
 export async function rename(host: Host, request: Request, from: Uint8Array, to: Uint8Array, how: number): Promise<void> {
   await host.change(request, (engine) => {
+    meansFolder(engine, from);
+    if (to.at(-1) === SLASH && (modeOf(engine.stat(from, false)) & S_IFMT) !== S_IFDIR) throw failure('ENOTDIR');
     engine.rename(from, to, how);
     host.changes.tell('rename', from);
     host.changes.tell('rename', to);

@@ -59,7 +59,7 @@ export async function openFile(bindings: Bindings, options: HostOptions, length:
       if (!options.readOnly) writing.delete(key);
       file.close();
     };
-    return { disk, fresh, waiting: [], close };
+    return { disk, fresh, ours: false, waiting: [], close };
   } catch (error) {
     file.close();
     throw error;

@@ -33,6 +33,7 @@ export async function openIndexedDb(bindings: Bindings, options: HostOptions, le
 
 async function open(bindings: Bindings, options: HostOptions, length: number | undefined): Promise<Store> {
   const { name, memoryBytes } = options;
+  if (!indexedDbIsHere()) throw fsError('EOPNOTSUPP', 'open', name, undefined, 'there is no IndexedDB here');
   if (length === undefined && !(await listIndexedDb()).includes(name)) throw fsError('ENOENT', 'open', name);
   // The list first: a volume that isn't in it could never be deleted.
   if (length !== undefined) await inList('readwrite', (list) => list.put(0, name));
@@ -42,7 +43,7 @@ async function open(bindings: Bindings, options: HostOptions, length: number | u
     const present = fresh ? new Uint32Array() : await storedChunks(database);
     const chunks = new bindings.Chunks(shape.length, shape.chunkBytes, memoryBytes, present, !options.readOnly);
     const waiting = new Waiting(chunks, new Io(database), memoryBytes);
-    return { disk: bindings.Disk.chunked(chunks), fresh, waiting: [waiting], close: async () => database.close() };
+    return { disk: bindings.Disk.chunked(chunks), fresh, ours: true, waiting: [waiting], close: async () => database.close() };
   } catch (error) {
     database.close();
     throw error;

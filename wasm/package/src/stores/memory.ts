@@ -6,5 +6,5 @@ import type { Store } from './store.ts';
 
 export async function openMemory(bindings: Bindings, options: HostOptions, length: number | undefined): Promise<Store> {
   if (length === undefined) throw fsError('ENOENT', 'open', options.name, undefined, 'a volume in memory has to be created');
-  return { disk: bindings.Disk.memory(length), fresh: true, waiting: [], close: async () => {} };
+  return { disk: bindings.Disk.memory(length), fresh: true, ours: true, waiting: [], close: async () => {} };
 }

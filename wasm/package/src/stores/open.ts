@@ -1,6 +1,6 @@
 /** Opens what a volume lies on. */
 import type { Bindings } from '../bindings.ts';
-import { fsError } from '../errors.ts';
+import { codeOf, fsError } from '../errors.ts';
 import type { HostOptions, StoreName } from '../options.ts';
 import { openHttp } from './http.ts';
 import { openIndexedDb } from './indexeddb.ts';
@@ -23,13 +23,24 @@ export async function openStore(bindings: Bindings, stores: Stores, options: Hos
 /** An image on a server, with what is changed kept in another store. */
 async function overHttp(bindings: Bindings, openUpper: OpenStore, options: HostOptions): Promise<Store> {
   const base = await openHttp(bindings, options);
-  if (options.readOnly) return base;
-  const upper = await openUpper(bindings, options, bindings.Disk.overlayBytes(base.disk.len()));
+  const upper = options.hasOverlay ? await upperOf(bindings, openUpper, options, base.disk.len()) : undefined;
+  if (upper === undefined) return base;
   try {
     const disk = bindings.Disk.overlay(base.disk, upper.disk, base.fingerprint);
-    return { disk, fresh: false, waiting: [...base.waiting, ...upper.waiting], close: () => upper.close() };
+    return { disk, fresh: false, ours: false, waiting: [...base.waiting, ...upper.waiting], close: () => upper.close() };
   } catch (error) {
     await upper.close();
+    throw error;
+  }
+}
+
+/** Who only reads sees the changes that were made, if there are any, and makes no place for some. */
+async function upperOf(bindings: Bindings, open: OpenStore, options: HostOptions, length: number): Promise<Store | undefined> {
+  if (!options.readOnly) return open(bindings, options, bindings.Disk.overlayBytes(length));
+  try {
+    return await open(bindings, options, undefined);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

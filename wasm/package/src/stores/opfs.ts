@@ -11,6 +11,8 @@ import { storageCode } from './waiting.ts';
 
 const FOLDER = 'xfskit';
 const SUFFIX = '.xfs';
+/** What a file of ours begins with is never all zeros. */
+const HEAD_BYTES = 32;
 /** A handle of a worker that has just been ended is let go of a moment later. */
 const HANDLE_TRIES = 20;
 const HANDLE_WAIT_MS = 50;
@@ -45,12 +47,12 @@ export async function openOpfs(bindings: Bindings, options: HostOptions, length:
   let access: SyncFile | undefined;
   try {
     const handle = await (await folder(true)).getFileHandle(fileName(options.name), { create: length !== undefined });
-    access = await accessTo(handle as SyncFileHandle);
-    const fresh = access.getSize() === 0;
+    access = await accessTo(handle as SyncFileHandle, options.readOnly);
+    const fresh = access.getSize() === 0 || (length !== undefined && isVacant(access));
     if (fresh && length === undefined) throw fsError('EINVAL', 'open', options.name, undefined, 'the file is empty');
     const disk = bindings.Disk.packed(access, fresh ? length! : 0, options.readOnly);
     const held = access;
-    return { disk, fresh, waiting: [], close: async () => held.close() };
+    return { disk, fresh, ours: true, waiting: [], close: async () => held.close() };
   } catch (error) {
     access?.close();
     if (error instanceof DOMException) throw fsError(storageCode(error), 'open', options.name, undefined, error.message);
@@ -58,10 +60,17 @@ export async function openOpfs(bindings: Bindings, options: HostOptions, length:
   }
 }
 
-async function accessTo(handle: SyncFileHandle): Promise<SyncFile> {
+/** The making of the file was cut short before it had a head. */
+function isVacant(access: SyncFile): boolean {
+  const head = new Uint8Array(HEAD_BYTES);
+  return access.read(head, { at: 0 }) <= HEAD_BYTES && head.every((byte) => byte === 0);
+}
+
+async function accessTo(handle: SyncFileHandle, readOnly: boolean): Promise<SyncFile> {
   for (let tries = 1; ; tries++) {
     try {
-      return await handle.createSyncAccessHandle();
+      // Readers can be several, where the browser knows of modes.
+      return await handle.createSyncAccessHandle({ mode: readOnly ? 'read-only' : 'readwrite' });
     } catch (error) {
       if (storageCode(error) !== 'EBUSY' || tries === HANDLE_TRIES) throw error;
       await new Promise((resolve) => setTimeout(resolve, HANDLE_WAIT_MS));

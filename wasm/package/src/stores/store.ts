@@ -8,6 +8,8 @@ export interface Store {
   readonly disk: Disk;
   /** There was nothing here before. */
   readonly fresh: boolean;
+  /** Nobody but this package puts anything here. */
+  readonly ours: boolean;
   /** Tells this version of the bytes from others, for what is laid over them. */
   readonly fingerprint?: Uint8Array;
   /** The parts of it that can't be read and written synchronously. */

@@ -6,6 +6,9 @@
 import type { Chunks, Epoch } from '../bindings.ts';
 import { codeOf, fsError } from '../errors.ts';
 
+/** WebAssembly has 4 GiB for everything. */
+const MAX_PINNED_BYTES = 2 ** 30;
+
 export interface ChunkIo {
   /** The chunks from `first` up to `end`; `undefined` for one that was never stored. */
   fetch(first: number, end: number): Promise<(Uint8Array | undefined)[]>;
@@ -28,6 +31,10 @@ export class Waiting {
 
   /** Fetches what the last operation missed. Resolves to how many chunks that were. */
   async fetch(): Promise<number> {
+    // What one step needs stays until the step is through.
+    if (this.chunks.memory() > MAX_PINNED_BYTES) {
+      throw fsError('ENOMEM', 'read', undefined, undefined, 'one operation needs too much of the volume at once');
+    }
     const wanted = this.chunks.wanted();
     let count = 0;
     const parts: Promise<void>[] = [];
@@ -41,7 +48,12 @@ export class Waiting {
   }
 
   async #range(first: number, end: number): Promise<void> {
-    const found = await this.#io.fetch(first, end);
+    let found: (Uint8Array | undefined)[];
+    try {
+      found = await this.#io.fetch(first, end);
+    } catch (error) {
+      throw codeOf(error) === undefined ? fsError(storageCode(error), 'read', undefined, undefined, String(error)) : error;
+    }
     for (let index = first; index < end; index++) this.chunks.supply(index, found[index - first]);
   }
 
@@ -94,5 +106,6 @@ export function storageCode(error: unknown): string {
   if (name === 'QuotaExceededError') return 'ENOSPC';
   if (name === 'NoModificationAllowedError' || name === 'InvalidStateError') return 'EBUSY';
   if (name === 'NotFoundError') return 'ENOENT';
+  if (name === 'SecurityError' || name === 'NotAllowedError') return 'EACCES';
   return codeOf(error) ?? 'EIO';
 }
