@@ -1,5 +1,7 @@
 //! Pages in a real browser: Playwright's tests of the package and the playground, timings, and serving the pages.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -46,10 +48,23 @@ pub(crate) fn test(report: &mut Report) -> Result<()> {
         test.arg("test").env("XFSKIT_CHROMIUM", &chromium);
         let (log, is_passed) = contained::logged_within(&mut test, "pages", TESTS_LIMIT)?;
         match is_passed {
-            true => Ok(Outcome::done().with_notes(checks::summary(&log)?)),
+            true => Ok(Outcome::done().with_notes(summary(&log)?)),
             false => failure(format!("the end of {}:\n{}", log.display(), run::tail(&log))),
         }
     })
+}
+
+/// What passed, and how much was skipped: Playwright gives no reasons.
+fn summary(log: &Path) -> Result<Vec<String>> {
+    let mut notes = checks::summary(log)?;
+    let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
+    notes.extend(text.lines().filter_map(skipped).map(|count| format!("skipped: {count}")));
+    Ok(notes)
+}
+
+/// The number in "  2 skipped".
+fn skipped(line: &str) -> Option<u64> {
+    line.trim().strip_suffix(" skipped")?.parse().ok()
 }
 
 /// Times the package beside what else keeps files in a browser; `args` go to the program that does.
@@ -71,4 +86,15 @@ pub(crate) fn program(script: &str) -> Command {
     let mut command = run::command("node");
     command.arg(script).current_dir(workspace::root().join(FOLDER));
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_tests_are_counted() {
+        assert_eq!(skipped("  2 skipped"), Some(2));
+        assert_eq!(skipped("  18 passed (3.3m)"), None);
+    }
 }
