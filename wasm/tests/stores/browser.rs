@@ -52,9 +52,9 @@ async fn operations_in_indexeddb() {
 #[wasm_bindgen_test]
 async fn kills_in_opfs() {
     let mut raw = InFile::raw(File::new("raw-killed").await);
-    kills(Run::format(&mut raw, 15).await, 15, 8).await;
+    kills(Run::format(&mut raw, 15).await, 15, 40).await;
     let mut packed = InFile::packed(File::new("packed-killed").await);
-    kills(Run::format(&mut packed, 16).await, 16, 8).await;
+    kills(Run::format(&mut packed, 16).await, 16, 40).await;
 }
 
 #[wasm_bindgen_test]
@@ -62,7 +62,7 @@ async fn kills_in_indexeddb() {
     for (seed, memory_bytes) in [(17, 0), (18, 16 << 20)] {
         let database = Database::new(&format!("killed-{seed}")).await;
         let mut place = InChunks::new(database, LEN_BYTES, memory_bytes);
-        kills(Run::format(&mut place, seed).await, seed, 6).await;
+        kills(Run::format(&mut place, seed).await, seed, 40).await;
     }
 }
 
@@ -71,5 +71,5 @@ async fn kills_over_a_server_in_indexeddb() {
     let (server, tree) = image_on_a_server(19).await;
     let upper_bytes = Over::<InChunks<Database>>::upper_bytes(&server);
     let upper = InChunks::new(Database::new("upper").await, upper_bytes, 4 << 20);
-    kills_over_a_server(&mut Over::new(server, upper), &tree, 19, 6).await;
+    kills_over_a_server(&mut Over::new(server, upper), &tree, 19, 40).await;
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use xfskit::device::DeviceError;
+use xfskit_tests::rng::Rng;
 use xfskit_wasm::store::raw::RawFile;
 
 use crate::chunks::{InChunks, Keeper};
@@ -21,6 +22,12 @@ fn done<T>(future: impl Future<Output = T>) -> T {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("something waits"),
     }
+}
+
+/// `count` seeds, the same ones every time unless `XFSKIT_SEED` says where to begin.
+fn seeds(count: u64) -> std::ops::Range<u64> {
+    let first = Rng::seed_or(0);
+    first..first + count
 }
 
 /// A file in memory.
@@ -114,7 +121,7 @@ fn operations_in_chunks() {
 
 #[test]
 fn kills_in_files() {
-    for seed in 0..4 {
+    for seed in seeds(4) {
         done(async {
             let mut raw = InFile::raw(File::default());
             kills(Run::format(&mut raw, seed).await, seed, 8).await;
@@ -126,7 +133,7 @@ fn kills_in_files() {
 
 #[test]
 fn kills_in_chunks() {
-    for seed in 0..24 {
+    for seed in seeds(24) {
         let mut place = in_chunks([0, 1 << 20, 64 << 20][seed as usize % 3]);
         done(async { kills(Run::format(&mut place, seed).await, seed, 8).await });
     }
@@ -134,7 +141,7 @@ fn kills_in_chunks() {
 
 #[test]
 fn kills_over_a_server_in_chunks() {
-    for seed in 0..8 {
+    for seed in seeds(8) {
         done(async {
             let (server, tree) = image_on_a_server(seed).await;
             let upper_bytes = Over::<InChunks<Map>>::upper_bytes(&server);
