@@ -94,7 +94,6 @@ impl Disk {
     }
 
     /// Size in bytes.
-    #[allow(clippy::len_without_is_empty, reason = "JavaScript asks for the length only")]
     pub fn len(&self) -> f64 {
         self.0.len_bytes() as f64
     }

@@ -11,7 +11,7 @@
 //! [`Shared`](shared::Shared) lets several hold one of them, and a [`Plug`](plug::Plug) stands above any: it notes what
 //! is done, and cuts the power.
 //!
-//! Nothing but [`file`] knows of JavaScript.
+//! Nothing but [`HostFile`](file::HostFile) knows of JavaScript.
 
 pub mod chunks;
 mod error;
