@@ -52,7 +52,7 @@ pub(crate) fn wasm(report: &mut Report) -> Result<()> {
         run::logged(&mut build, "build-wasm")?;
         let built = workspace::target().join("wasm32-wasip1/dist-wasm/xfskit.wasm");
         let smaller = built.with_extension("opt.wasm");
-        shrink(&mut run::command("wasm-opt"), &built, &smaller)?;
+        shrink(&mut run::command("wasm-opt"), &["-Oz"], &built, &smaller)?;
         let bytes = place(&smaller, "xfskit.wasm")?;
         if bytes > WASM_LIMIT_BYTES {
             let (is, limit) = (megabytes(bytes), megabytes(WASM_LIMIT_BYTES));
@@ -62,9 +62,10 @@ pub(crate) fn wasm(report: &mut Report) -> Result<()> {
     })
 }
 
-/// Makes a wasm module as small as binaryen's `wasm_opt` can; `to` may be the same file.
-pub(crate) fn shrink(wasm_opt: &mut Command, module: &Path, to: &Path) -> Result<()> {
-    wasm_opt.args(["-Oz", "--strip-producers"]).args(WASM_FEATURES).arg(module).arg("-o").arg(to);
+/// Makes a wasm module smaller by these `passes` of binaryen's `wasm_opt`; `to` may be the same file.
+pub(crate) fn shrink(wasm_opt: &mut Command, passes: &[&str], module: &Path, to: &Path) -> Result<()> {
+    wasm_opt.args(passes).args(["--strip-debug", "--strip-producers"]);
+    wasm_opt.args(WASM_FEATURES).arg(module).arg("-o").arg(to);
     run::logged(wasm_opt, "wasm-opt").map(drop)
 }
 

@@ -13,6 +13,15 @@ const BROTLI_AIM_BYTES: u64 = 250 * 1024;
 const BROTLI_LIMIT_BYTES: u64 = 330 * 1024;
 /// binaryen from npm, in one version everywhere: that of a stable Debian does not know all that wasm-bindgen writes.
 const WASM_OPT: &str = "node_modules/binaryen/bin/wasm-opt";
+/// What it does: little else, because what makes the module itself smallest (`-Oz`) makes it larger by brotli, which
+/// finds more to share where functions with similar names stand together.
+const WASM_PASSES: [&str; 5] = [
+    "-O1",
+    "--dae-optimizing",
+    "--duplicate-function-elimination",
+    "--converge",
+    "--reorder-functions-by-name",
+];
 /// Where wasm-bindgen leaves the module and its JavaScript, for the package's own sources to import.
 const GENERATED: &str = "wasm/package/generated";
 const PACKAGE: &str = "wasm/package";
@@ -111,7 +120,7 @@ fn pack(built: &Path, module: &Path) -> Result<()> {
     run::logged(&mut bind, "wasm-bindgen")?;
     let mut shrink = run::command("node");
     shrink.arg(workspace::root().join(WASM_OPT));
-    dist::shrink(&mut shrink, module, module)?;
+    dist::shrink(&mut shrink, &WASM_PASSES, module, module)?;
     fs::copy(built, packed())?;
     Ok(())
 }
