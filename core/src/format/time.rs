@@ -2,6 +2,8 @@
 //!
 //! Source: "Inode Core", timestamps.
 
+use core::time::Duration;
+
 /// A point in time, to the nanosecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp {
@@ -53,6 +55,33 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// The time so long after the start of 1970, or so long before it.
+    #[must_use]
+    pub fn from_epoch(offset: Result<Duration, Duration>) -> Self {
+        let whole = |offset: Duration| i64::try_from(offset.as_secs()).unwrap_or(i64::MAX);
+        match offset {
+            Ok(after) => Self { seconds: whole(after), nanoseconds: after.subsec_nanos() },
+            Err(before) if before.subsec_nanos() == 0 => Self { seconds: -whole(before), nanoseconds: 0 },
+            Err(before) => {
+                Self { seconds: -whole(before) - 1, nanoseconds: NANOS as u32 - before.subsec_nanos() }
+            }
+        }
+    }
+
+    /// How long after the start of 1970, or before it, that is.
+    ///
+    /// # Errors
+    /// The time before it.
+    pub fn to_epoch(self) -> Result<Duration, Duration> {
+        let (seconds, nanos) = (Duration::from_secs(self.seconds.unsigned_abs()), self.nanoseconds.into());
+        match self.seconds < 0 {
+            true => Err(seconds.saturating_sub(Duration::from_nanos(nanos))),
+            false => Ok(seconds.saturating_add(Duration::from_nanos(nanos))),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +101,15 @@ mod tests {
     fn bigtime_ends_where_linux_says() {
         assert_eq!(Timestamp::decode(0, true).seconds, -2_147_483_648);
         assert_eq!(Timestamp { seconds: 16_299_260_424, nanoseconds: 0 }.encode(true), 0xffff_ffff_9a1a_5000);
+    }
+
+    #[test]
+    fn offsets_from_1970_come_back() {
+        for (seconds, nanoseconds) in
+            [(-1, 0), (-1, 1), (-2_147_483_648, 999_999_999), (0, 0), (1, 999_999_999), (1 << 33, 5)]
+        {
+            let time = Timestamp { seconds, nanoseconds };
+            assert_eq!(Timestamp::from_epoch(time.to_epoch()), time);
+        }
     }
 }
