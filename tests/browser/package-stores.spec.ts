@@ -27,7 +27,13 @@ for (const store of ['opfs', 'indexeddb'] as const) {
         for (let round = 0; round < 10; round++) {
           let worker: Worker | undefined;
           const start = () => (worker = new Worker('/npm/dist/worker.js', { type: 'module' }));
-          const volume = await Volume.open({ store, name: 'dying', create: { size }, worker: start });
+          // The lock of a worker that was ended is let go of a moment later.
+          const open = (): Promise<Package.Volume> =>
+            Volume.open({ store, name: 'dying', create: { size }, worker: start }).catch((error: { code: string }) => {
+              if (error.code === 'EBUSY') return open();
+              throw error;
+            });
+          const volume = await open();
           for (let earlier = 0; earlier < round; earlier++) {
             const text = await volume.promises.readFile(`/durable-${earlier}`, 'utf8').catch(() => '');
             if (text !== `round ${earlier}`) lost += 1;

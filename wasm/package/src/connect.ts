@@ -15,6 +15,9 @@ export interface Connection {
   opened: Opened | undefined;
 }
 
+/** How often a reader goes back and forth between a writer that goes and one that comes. */
+const READER_TRIES = 5;
+
 /** OPFS is for workers; what else waits does so without keeping a page from being drawn. */
 function wantsWorker(options: OpenOptions): boolean {
   if (options.thread !== undefined) return options.thread === 'worker';
@@ -23,12 +26,19 @@ function wantsWorker(options: OpenOptions): boolean {
 }
 
 export async function connect(options: OpenOptions, host: HostOptions): Promise<Connection> {
-  try {
-    return await (wantsWorker(options) ? inWorker(options, host) : here(options, host));
-  } catch (error) {
-    // Another tab writes it; who only reads reads through that one.
-    if (!host.readOnly || !isShared(host.store) || !isLocked(error)) throw error;
-    return { host, ...(await ReaderPort.open(sharedName(host.store, host.name))) };
+  for (let tries = 1; ; tries++) {
+    try {
+      return await (wantsWorker(options) ? inWorker(options, host) : here(options, host));
+    } catch (error) {
+      // Another tab writes it; who only reads reads through that one.
+      if (!host.readOnly || !isShared(host.store) || !isLocked(error)) throw error;
+    }
+    try {
+      return { host, ...(await ReaderPort.open(sharedName(host.store, host.name))) };
+    } catch (error) {
+      // It went away meanwhile: there is nobody in our way.
+      if (codeOf(error) !== 'EBADF' || tries === READER_TRIES) throw error;
+    }
   }
 }
 

@@ -20,7 +20,10 @@ export function isShared(store: StoreName): boolean {
   return store === 'opfs' || store === 'indexeddb';
 }
 
-/** Takes the lock of a volume, shared by readers; `EBUSY` when that can't be at once. */
+/** How long a writer waits for another one to go. */
+const PATIENCE_MS = 1000;
+
+/** Takes the lock of a volume, shared by readers; `EBUSY` when another one has it. */
 export async function lockVolume(store: StoreName, name: string, mode: LockMode): Promise<Held> {
   const locks = (globalThis.navigator as Navigator | undefined)?.locks;
   if (!isShared(store)) return NO_LOCK;
@@ -29,10 +32,14 @@ export async function lockVolume(store: StoreName, name: string, mode: LockMode)
     if (mode === 'exclusive') throw fsError('EOPNOTSUPP', 'lock', name, undefined, 'locks are for secure contexts: https, or this machine');
     return NO_LOCK;
   }
+  // A page that is loaded anew comes before the lock of the one before is let go of. Readers need not wait: there is
+  // somebody to ask, or there will not be in a moment.
+  const options: LockOptions = mode === 'exclusive' ? { mode, signal: AbortSignal.timeout(PATIENCE_MS) } : { mode, ifAvailable: true };
+  const busy = () => fsError('EBUSY', 'lock', name, undefined, 'another tab has this volume open');
   return new Promise<Held>((resolve, reject) => {
-    const done = locks.request(sharedName(store, name), { mode, ifAvailable: true }, (lock) => {
+    const done = locks.request(sharedName(store, name), options, (lock) => {
       if (lock === null) {
-        reject(fsError('EBUSY', 'lock', name, undefined, 'another tab has this volume open'));
+        reject(busy());
         return undefined;
       }
       return new Promise<void>((letGo) => {
@@ -44,6 +51,6 @@ export async function lockVolume(store: StoreName, name: string, mode: LockMode)
         });
       });
     });
-    done.catch(reject);
+    done.catch((error: unknown) => reject(options.signal?.aborted ? busy() : error));
   });
 }
