@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::report::{Outcome, Report, Result, failure};
 use crate::setup::{node, wasm_bindgen};
-use crate::{checks, dist, run, workspace};
+use crate::{checks, contained, dist, run, workspace};
 
 /// What the wasm module should weigh at most when it travels, compressed by brotli: more is told.
 const BROTLI_AIM_BYTES: u64 = 250 * 1024;
@@ -25,6 +26,8 @@ const WASM_PASSES: [&str; 5] = [
 /// Where wasm-bindgen leaves the module and its JavaScript, for the package's own sources to import.
 const GENERATED: &str = "wasm/package/generated";
 const PACKAGE: &str = "wasm/package";
+/// How long the package's tests may take: many times what they take on a slow machine.
+const TESTS_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// Prints the size of a file, compressed as hard as brotli can.
 const BROTLI_SIZE: &str = "\
@@ -69,8 +72,11 @@ pub(crate) fn test(report: &mut Report) -> Result<()> {
     report.step("the package's tests in Node.js", || {
         let mut test = node::npm();
         test.args(["run", "test", "--workspace", PACKAGE]);
-        let log = run::logged(&mut test, "npm-test")?;
-        Ok(Outcome::done().with_notes(checks::summary(&log)?))
+        let (log, is_passed) = contained::logged_within(&mut test, "npm-test", TESTS_LIMIT)?;
+        match is_passed {
+            true => Ok(Outcome::done().with_notes(checks::summary(&log)?)),
+            false => failure(format!("the end of {}:\n{}", log.display(), run::tail(&log))),
+        }
     })
 }
 
