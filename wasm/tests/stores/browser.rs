@@ -5,15 +5,18 @@
 mod idb;
 mod opfs;
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
-use crate::chunks::InChunks;
+use crate::chunks::{InChunks, Limited};
 use crate::files::InFile;
 use crate::overlay::Over;
 use crate::place::{LEN_BYTES, Memory};
-use crate::scenario::{Run, image_on_a_server, kills, kills_over_a_server, random_operations};
+use crate::scenario::{Run, image_on_a_server, kills, kills_over_a_server, no_more_room, random_operations};
 use idb::Database;
 use opfs::File;
 
@@ -72,4 +75,12 @@ async fn kills_over_a_server_in_indexeddb() {
     let upper_bytes = Over::<InChunks<Database>>::upper_bytes(&server);
     let upper = InChunks::new(Database::new("upper").await, upper_bytes, 4 << 20);
     kills_over_a_server(&mut Over::new(server, upper), &tree, 19, 40).await;
+}
+
+#[wasm_bindgen_test]
+async fn no_more_room_in_indexeddb() {
+    let left = Rc::new(Cell::new(u64::MAX));
+    let database = Limited { keeper: Database::new("full").await, left: Rc::clone(&left) };
+    let mut place = InChunks::new(database, LEN_BYTES, 4 << 20);
+    no_more_room(&mut place, || left.set(50), || left.set(u64::MAX)).await;
 }

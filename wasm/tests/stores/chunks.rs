@@ -1,6 +1,8 @@
 //! Volumes in chunks that somebody keeps.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use xfskit_tests::rng::Rng;
 use xfskit_wasm::store::chunks::{Chunks, Epoch};
@@ -16,8 +18,31 @@ pub(crate) trait Keeper {
 
     async fn get(&mut self, numbers: &[u32]) -> Vec<Option<Vec<u8>>>;
 
-    /// All of them or none.
-    async fn put(&mut self, chunks: Vec<(u32, Vec<u8>)>);
+    /// All of them or none: whether it was all, or there is no room.
+    async fn put(&mut self, chunks: Vec<(u32, Vec<u8>)>) -> bool;
+}
+
+/// Keeps no more than so many chunks from some moment on, old ones that change included.
+pub(crate) struct Limited<K> {
+    pub(crate) keeper: K,
+    /// How many more.
+    pub(crate) left: Rc<Cell<u64>>,
+}
+
+impl<K: Keeper> Keeper for Limited<K> {
+    async fn numbers(&mut self) -> Vec<u32> {
+        self.keeper.numbers().await
+    }
+
+    async fn get(&mut self, numbers: &[u32]) -> Vec<Option<Vec<u8>>> {
+        self.keeper.get(numbers).await
+    }
+
+    async fn put(&mut self, chunks: Vec<(u32, Vec<u8>)>) -> bool {
+        let Some(left) = self.left.get().checked_sub(chunks.len() as u64) else { return false };
+        self.left.set(left);
+        self.keeper.put(chunks).await
+    }
 }
 
 /// An image of which some chunks are in memory.
@@ -27,13 +52,14 @@ pub(crate) struct InChunks<K> {
     memory_bytes: usize,
     chunks: Option<Chunks>,
     on_their_way: VecDeque<Epoch>,
+    is_full: bool,
     rng: Rng,
 }
 
 impl<K: Keeper> InChunks<K> {
     pub(crate) fn new(keeper: K, len_bytes: u64, memory_bytes: usize) -> Self {
         let (chunks, on_their_way, rng) = (None, VecDeque::new(), Rng::new(len_bytes));
-        Self { keeper, len_bytes, memory_bytes, chunks, on_their_way, rng }
+        Self { keeper, len_bytes, memory_bytes, chunks, on_their_way, is_full: false, rng }
     }
 
     fn chunks(&self) -> &Chunks {
@@ -51,8 +77,13 @@ impl<K: Keeper> InChunks<K> {
             false => epoch.merge(i, stored.next().expect("one for each").as_deref()),
         };
         let chunks = (0..epoch.count()).map(|i| (epoch.index(i), bytes(i))).collect();
-        self.keeper.put(chunks).await;
-        self.chunks().saved(epoch.id());
+        if self.keeper.put(chunks).await {
+            self.chunks().saved(epoch.id());
+        } else {
+            self.chunks().failed("ENOSPC");
+            self.on_their_way.clear();
+            self.is_full = true;
+        }
     }
 
     /// Something is taken, or saved, or nothing is.
@@ -74,7 +105,7 @@ impl<K: Keeper> Place for InChunks<K> {
         let chunks = Chunks::new(self.len_bytes, CHUNK_BYTES, self.memory_bytes, Some(&present), true);
         let chunks = chunks.expect("a good shape");
         let device = Shared::new(chunks.device());
-        (self.chunks, self.on_their_way) = (Some(chunks), VecDeque::new());
+        (self.chunks, self.on_their_way, self.is_full) = (Some(chunks), VecDeque::new(), false);
         device
     }
 
@@ -93,13 +124,14 @@ impl<K: Keeper> Place for InChunks<K> {
         self.time_passes().await;
     }
 
-    async fn durable(&mut self) {
+    async fn durable(&mut self) -> bool {
         let sealed = self.chunks().sealed();
-        while self.chunks().saved_up_to() < sealed {
+        while self.chunks().saved_up_to() < sealed && !self.is_full {
             let next = self.chunks().next_epoch();
             self.on_their_way.extend(next);
             self.save_one().await;
         }
+        !self.is_full
     }
 
     async fn kill(&mut self, rng: &mut Rng) {

@@ -1,6 +1,6 @@
 //! Files and chunks in memory: many more kills than a browser would have the patience for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::rc::Rc;
@@ -10,11 +10,11 @@ use xfskit::device::DeviceError;
 use xfskit_tests::rng::Rng;
 use xfskit_wasm::store::raw::RawFile;
 
-use crate::chunks::{InChunks, Keeper};
+use crate::chunks::{InChunks, Keeper, Limited};
 use crate::files::{InFile, Source};
 use crate::overlay::Over;
 use crate::place::{LEN_BYTES, Memory};
-use crate::scenario::{Run, image_on_a_server, kills, kills_over_a_server, random_operations};
+use crate::scenario::{Run, image_on_a_server, kills, kills_over_a_server, no_more_room, random_operations};
 
 /// Nothing here ever waits.
 fn done<T>(future: impl Future<Output = T>) -> T {
@@ -30,9 +30,35 @@ fn seeds(count: u64) -> std::ops::Range<u64> {
     first..first + count
 }
 
+/// Room that is left, in bytes or in chunks; without limit at first.
+type Room = Rc<Cell<u64>>;
+
+fn room() -> Room {
+    Rc::new(Cell::new(u64::MAX))
+}
+
 /// A file in memory.
-#[derive(Clone, Default)]
-struct File(Rc<RefCell<Vec<u8>>>);
+#[derive(Clone)]
+struct File(Rc<RefCell<Vec<u8>>>, Room);
+
+impl Default for File {
+    fn default() -> Self {
+        Self(Rc::default(), room())
+    }
+}
+
+impl File {
+    /// Makes it as long as `len`, if it may be.
+    fn extend(&self, len: usize) -> Result<(), DeviceError> {
+        let mut all = self.0.borrow_mut();
+        let more = len.saturating_sub(all.len());
+        let left = self.1.get().checked_sub(more as u64).ok_or(DeviceError::NoSpace)?;
+        self.1.set(left);
+        let len = all.len() + more;
+        all.resize(len, 0);
+        Ok(())
+    }
+}
 
 impl Source for File {
     async fn open(&mut self) -> Box<dyn RawFile> {
@@ -52,12 +78,9 @@ impl RawFile for File {
     }
 
     fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<usize, DeviceError> {
-        let mut all = self.0.borrow_mut();
         let (start, end) = (at as usize, at as usize + bytes.len());
-        if all.len() < end {
-            all.resize(end, 0);
-        }
-        all[start..end].copy_from_slice(bytes);
+        self.extend(end)?;
+        self.0.borrow_mut()[start..end].copy_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -66,7 +89,8 @@ impl RawFile for File {
     }
 
     fn truncate(&mut self, len_bytes: u64) -> Result<(), DeviceError> {
-        self.0.borrow_mut().resize(len_bytes as usize, 0);
+        self.extend(len_bytes as usize)?;
+        self.0.borrow_mut().truncate(len_bytes as usize);
         Ok(())
     }
 
@@ -88,8 +112,9 @@ impl Keeper for Map {
         numbers.iter().map(|number| self.0.get(number).cloned()).collect()
     }
 
-    async fn put(&mut self, chunks: Vec<(u32, Vec<u8>)>) {
+    async fn put(&mut self, chunks: Vec<(u32, Vec<u8>)>) -> bool {
         self.0.extend(chunks);
+        true
     }
 }
 
@@ -148,5 +173,25 @@ fn kills_over_a_server_in_chunks() {
             let upper = InChunks::new(Map::default(), upper_bytes, [0, 4 << 20][seed as usize % 2]);
             kills_over_a_server(&mut Over::new(server, upper), &tree, seed, 8).await;
         });
+    }
+}
+
+#[test]
+fn no_more_room_in_a_packed_file() {
+    for bytes in [1, 3 << 20, (5 << 20) + 4096, 12 << 20] {
+        let file = File::default();
+        let room = Rc::clone(&file.1);
+        let (limit, unlimit) = (|| room.set(bytes), || room.set(u64::MAX));
+        done(no_more_room(&mut InFile::packed(file), limit, unlimit));
+    }
+}
+
+#[test]
+fn no_more_room_for_chunks() {
+    for (chunks, memory_bytes) in [(20, 0), (31, 1 << 20), (70, 64 << 20)] {
+        let room = room();
+        let map = Limited { keeper: Map::default(), left: Rc::clone(&room) };
+        let (limit, unlimit) = (|| room.set(chunks), || room.set(u64::MAX));
+        done(no_more_room(&mut InChunks::new(map, LEN_BYTES, memory_bytes), limit, unlimit));
     }
 }

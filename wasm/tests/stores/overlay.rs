@@ -61,8 +61,8 @@ impl<P: Place> Place for Over<P> {
         self.upper.settle(rng).await;
     }
 
-    async fn durable(&mut self) {
-        self.upper.durable().await;
+    async fn durable(&mut self) -> bool {
+        self.upper.durable().await
     }
 
     async fn kill(&mut self, rng: &mut Rng) {

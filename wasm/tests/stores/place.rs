@@ -22,8 +22,10 @@ pub(crate) trait Place {
     /// An operation is done. Something may be saved.
     async fn settle(&mut self, _rng: &mut Rng) {}
 
-    /// What a flush has promised so far is durable when this returns.
-    async fn durable(&mut self) {}
+    /// What a flush has promised so far is durable when this returns, or never will be: whether it is.
+    async fn durable(&mut self) -> bool {
+        true
+    }
 
     /// The program ends, at any moment; nobody is asked.
     async fn kill(&mut self, rng: &mut Rng);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use xfskit::device::BlockDevice;
+use xfskit::device::{BlockDevice, DeviceError};
 use xfskit::mkfs::FormatOptions;
 use xfskit::volume::{Follow, Namespace, OpenOptions, SetMode, Timestamp};
-use xfskit::{Result, Volume};
+use xfskit::{Error, Result, Volume};
 use xfskit_tests::ops::{Bytes, Generator, Limits, Op};
 use xfskit_tests::rng::{Rng, pattern};
 use xfskit_tests::session::{apply, new_inode};
@@ -63,14 +63,19 @@ impl<'a, P: Place> Run<'a, P> {
         self.volume = Some(volume);
     }
 
-    /// Does something that must succeed.
-    async fn act<T>(&mut self, what: &str, mut operation: impl FnMut(&mut Volume) -> Result<T>) -> T {
+    /// Does something that may fail.
+    async fn try_act<T>(&mut self, mut operation: impl FnMut(&mut Volume) -> Result<T>) -> Result<T> {
         self.clock += 1;
         let volume = self.volume.as_mut().expect("open between operations");
         volume.set_time(Timestamp { seconds: 1_700_000_000 + self.clock, nanoseconds: 7 });
         let done = trying(self.place, || operation(volume)).await;
         self.place.settle(&mut self.rng).await;
-        done.unwrap_or_else(|error| panic!("{what}: {error}"))
+        done
+    }
+
+    /// Does something that must succeed.
+    async fn act<T>(&mut self, what: &str, operation: impl FnMut(&mut Volume) -> Result<T>) -> T {
+        self.try_act(operation).await.unwrap_or_else(|error| panic!("{what}: {error}"))
     }
 
     async fn op(&mut self, top: &[u8], op: &Op) {
@@ -88,7 +93,7 @@ impl<'a, P: Place> Run<'a, P> {
     pub(crate) async fn close(&mut self) {
         self.act("quiesce", Volume::quiesce).await;
         self.volume = None;
-        self.place.durable().await;
+        assert!(self.place.durable().await);
     }
 
     async fn reopen(&mut self) {
@@ -146,7 +151,7 @@ impl<'a, P: Place> Run<'a, P> {
         })
         .await;
         self.act("fsync", |volume| volume.fsync(file)).await;
-        self.place.durable().await;
+        assert!(self.place.durable().await);
         promised.insert(path, bytes);
     }
 
@@ -157,7 +162,6 @@ impl<'a, P: Place> Run<'a, P> {
                 let mut buf = vec![0; bytes.len() + 1];
                 let count = volume.read(file, 0, &mut buf)?;
                 buf.truncate(count);
-                volume.xattr(file, Namespace::User, b"serial")?;
                 Ok(buf)
             });
             assert!(found.await == *bytes, "{when}: {}", path.escape_ascii());
@@ -245,6 +249,42 @@ pub(crate) async fn kills(mut run: Run<'_, impl Place>, seed: u64, rounds: usize
             run.remove_all(&top).await;
         }
     }
+    run.close().await;
+}
+
+/// Goal: when there is no more room, that is said, what was promised is there, and once there is room all goes on.
+pub(crate) async fn no_more_room(place: &mut impl Place, limit: impl FnOnce(), unlimit: impl FnOnce()) {
+    let mut run = Run::format(place, 20).await;
+    limit();
+    let mut promised = Promised::new();
+    let error = loop {
+        let name = format!("file-{}", promised.len()).into_bytes();
+        let bytes = pattern(promised.len() as u64, 0, 300_000);
+        let root = run.volume.as_ref().expect("open").root();
+        let made = async {
+            let file = run.try_act(|volume| volume.create(root, &name, &new_inode(0o644))).await?;
+            run.try_act(|volume| volume.write(file, 0, &bytes)).await?;
+            run.try_act(|volume| volume.fsync(file)).await
+        };
+        match made.await {
+            Err(error) => break Some(error),
+            Ok(()) if !run.place.durable().await => break None,
+            Ok(()) => drop(promised.insert([b"/", &name[..]].concat(), bytes)),
+        }
+        assert!(promised.len() < 100, "there is always room");
+    };
+    let is_told = error.as_ref().is_none_or(|error| {
+        matches!(error, Error::NoSpace | Error::Device(DeviceError::NoSpace) | Error::Shutdown { .. })
+    });
+    assert!(is_told && !promised.is_empty(), "{error:?} after {} files", promised.len());
+    run.assert_promised(&promised, "without room").await;
+    unlimit();
+    run.start_again().await;
+    run.assert_sound("with room again").await;
+    run.assert_promised(&promised, "with room again").await;
+    let root = run.volume.as_ref().expect("open").root();
+    let file = run.act("create", |volume| volume.create(root, b"last", &new_inode(0o644))).await;
+    run.act("write", |volume| volume.write(file, 0, &[7; 500_000])).await;
     run.close().await;
 }
 

@@ -55,7 +55,7 @@ impl Keeper for Database {
         found.iter().map(bytes).collect()
     }
 
-    async fn put(&mut self, chunks: Vec<(u32, Vec<u8>)>) {
+    async fn put(&mut self, chunks: Vec<(u32, Vec<u8>)>) -> bool {
         let body = "return new Promise((ok, no) => {
             const transaction = db.transaction('chunks', 'readwrite', { durability: 'strict' });
             const store = transaction.objectStore('chunks');
@@ -67,5 +67,6 @@ impl Keeper for Database {
         let values: Array =
             chunks.iter().map(|(_, bytes)| JsValue::from(Uint8Array::from(&bytes[..]))).collect();
         call("db, numbers, values", body, &[self.0.clone(), numbers.into(), values.into()]).await;
+        true
     }
 }
