@@ -38,17 +38,16 @@ impl Disk {
         Ok(Self(Shared::new(image)))
     }
 
-    /// An image in chunks that are placed in `file` in order of first use, so that the file grows with use: a new one
-    /// of `len` bytes, or if that is 0 the one that is there.
+    /// An image in chunks that are placed in `file` in order of first use, so that the file grows with use: the one that
+    /// is there, or a new one of `len` bytes if nothing is and `len` is not 0.
     ///
     /// # Errors
-    /// Those of the file; `EINVAL` for a file that is something else, or not empty; `EUCLEAN` for damage.
+    /// Those of the file; `EINVAL` for a file that is something else, or empty; `EUCLEAN` for damage.
     pub fn packed(file: SyncFile, len: f64, read_only: bool) -> Result<Disk> {
         let file = Box::new(HostFile::new(file));
         let image = match bytes(len)? {
-            0 => Packed::open(file, read_only)?,
-            _ if read_only => return Err(DeviceError::ReadOnly.into()),
-            len => Packed::create(file, len)?,
+            len if len > 0 && !read_only => Packed::open_or_create(file, len)?,
+            _ => Packed::open(file, read_only)?,
         };
         Ok(Self(Shared::new(image)))
     }

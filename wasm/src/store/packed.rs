@@ -92,6 +92,15 @@ impl Packed {
         Ok(Self { file, file_bytes: head.data_at(), head, map, is_read_only: false })
     }
 
+    /// Opens what is in a file, or makes an image of `len_bytes` zeros where there is nothing, or where its making was
+    /// cut short.
+    ///
+    /// # Errors
+    /// Those of [`Packed::open`] and [`Packed::create`].
+    pub fn open_or_create(mut file: Box<dyn RawFile>, len_bytes: u64) -> Result<Self, StoreError> {
+        if head::is_vacant(&mut *file)? { Self::create(file, len_bytes) } else { Self::open(file, false) }
+    }
+
     /// Opens what is in a file.
     ///
     /// # Errors

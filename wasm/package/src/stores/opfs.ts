@@ -50,7 +50,8 @@ export async function openOpfs(bindings: Bindings, options: HostOptions, length:
     access = await accessTo(handle as SyncFileHandle, options.readOnly);
     const fresh = access.getSize() === 0 || (length !== undefined && isVacant(access));
     if (fresh && length === undefined) throw fsError('EINVAL', 'open', options.name, undefined, 'the file is empty');
-    const disk = bindings.Disk.packed(access, fresh ? length! : 0, options.readOnly);
+    // Also where the making of an image was cut short.
+    const disk = bindings.Disk.packed(access, length ?? 0, options.readOnly);
     const held = access;
     return { disk, fresh, ours: true, waiting: [], close: async () => held.close() };
   } catch (error) {

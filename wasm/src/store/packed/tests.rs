@@ -200,10 +200,18 @@ fn no_damage_makes_it_panic() {
 fn nothing_is_made_over_what_is_there() {
     let file = CrashyFile::default();
     drop(create(&file));
-    let again = Packed::create(Box::new(file), LEN_BYTES).err().map(|error| error.to_string());
+    let again = Packed::create(Box::new(file.clone()), LEN_BYTES).err().map(|error| error.to_string());
     assert_eq!(again.as_deref(), Some("this is no packed image: a file that is not empty"));
-    let unfinished = CrashyFile::with_bytes(vec![0; 12345]);
-    assert!(Packed::create(Box::new(unfinished), LEN_BYTES).is_ok());
+    let image = Packed::open_or_create(Box::new(file), 1 << 30).expect("it is there");
+    assert_eq!(image.len_bytes(), LEN_BYTES);
+    let foreign = CrashyFile::with_bytes(vec![1; 12345]);
+    assert!(Packed::open_or_create(Box::new(foreign.clone()), LEN_BYTES).is_err());
+    assert_eq!(foreign.bytes(), [1; 12345]);
+    for unfinished in [0, 12345] {
+        let file = CrashyFile::with_bytes(vec![0; unfinished]);
+        let image = Packed::open_or_create(Box::new(file), LEN_BYTES).expect("nothing is there yet");
+        assert_eq!(image.len_bytes(), LEN_BYTES);
+    }
     for len in [0, 100, u64::MAX] {
         assert!(Packed::create(Box::new(CrashyFile::default()), len).is_err(), "{len}");
     }
