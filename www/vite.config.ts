@@ -7,7 +7,6 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export default defineConfig({
   // Relative addresses: the built page works from any folder of any static host.
   base: './',
-  resolve: { alias: { xfskit: here('../dist/npm/dist/index.js') } },
   server: { fs: { allow: ['..'] } },
   // The package finds its worker and its WebAssembly module beside itself.
   optimizeDeps: { exclude: ['xfskit'] },

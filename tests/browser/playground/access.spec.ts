@@ -30,29 +30,34 @@ async function findings({ page }: Playground): Promise<string[]> {
   });
 }
 
+/** What fades in has its colours only when it is there, so axe looks until it is content. */
+async function isClean(playground: Playground): Promise<void> {
+  await expect.poll(() => findings(playground)).toEqual([]);
+}
+
 async function everyPanel(playground: Playground, shots: string): Promise<void> {
-  expect(await findings(playground)).toEqual([]);
+  await isClean(playground);
   await playground.makeVolume();
   await playground.addAndClone();
   await playground.overwriteLine(3, '#####');
-  expect(await findings(playground)).toEqual([]);
+  await isClean(playground);
   await playground.shot(`${shots}-blocks`);
   await playground.panel('Overwrite');
   await playground.button('Run to the end').click();
   await expect(playground.step('log')).toContainText('into the log');
-  expect(await findings(playground)).toEqual([]);
+  await isClean(playground);
   await playground.shot(`${shots}-overwrite`);
   await playground.panel('Pull the plug');
   await playground.button(/^Rehearse with/).click();
   await playground.button(/^Cut here after 1 /).click();
   await expect(playground.page.locator('.outcome')).toContainText('check clean');
-  expect(await findings(playground)).toEqual([]);
+  await isClean(playground);
   await playground.shot(`${shots}-plug`);
   await playground.check();
-  expect(await findings(playground)).toEqual([]);
+  await isClean(playground);
   await playground.button('New').click();
   await expect(playground.page.getByRole('dialog', { name: 'New volume' })).toBeVisible();
-  expect(await findings(playground)).toEqual([]);
+  await isClean(playground);
 }
 
 test('axe finds nothing serious in light colours', async ({ playground, page }) => {
@@ -84,7 +89,7 @@ test('a screen of 360 pixels has all of it', async ({ playground, page }) => {
   await page.getByRole('tab', { name: 'Inspect' }).click();
   await expect(playground.sharing).toContainText('1 waiting in memory');
   await fits();
-  expect(await findings(playground)).toEqual([]);
+  await isClean(playground);
   await playground.shot('narrow-3-blocks');
   await playground.panel('Overwrite');
   await playground.button('Run to the end').click();
@@ -109,17 +114,19 @@ test('a keyboard is enough', async ({ playground, page }) => {
   await keyboard.press('Enter');
   await expect(page.getByTestId('used')).toBeVisible();
 
-  await playground.button('Add').focus();
+  await playground.button(/^Add$/).focus();
   await keyboard.press('Enter');
-  await expect(page.getByRole('menuitem', { name: 'New file' })).toBeVisible();
-  await keyboard.press('ArrowDown');
+  await expect(page.getByRole('menuitem', { name: 'New file' })).toBeFocused();
   await keyboard.press('Enter');
+  await expect(page.getByRole('dialog', { name: 'New file' })).toBeVisible();
   await expect(name('xfs-question')).toBeFocused();
   await keyboard.press('ControlOrMeta+a');
   await keyboard.type('typed.txt');
   await keyboard.press('Enter');
   await expect(playground.item('/typed.txt')).toBeVisible();
 
+  // A dialog that closes gives the focus back to where it was.
+  await expect(playground.button(/^Add$/)).toBeFocused();
   await playground.editor.focus();
   await keyboard.type('by hand');
   await keyboard.press('ControlOrMeta+s');
@@ -131,9 +138,7 @@ test('a keyboard is enough', async ({ playground, page }) => {
   await keyboard.press('ControlOrMeta+a');
   await keyboard.type('renamed.txt');
   await keyboard.press('Enter');
-  await expect(playground.item('/renamed.txt')).toBeVisible();
-
-  await playground.item('/renamed.txt').focus();
+  await expect(playground.item('/renamed.txt')).toBeFocused();
   await keyboard.press('Delete');
   await expect(playground.item('/renamed.txt')).toHaveCount(0);
   await playground.button('Put renamed.txt back').focus();

@@ -14,8 +14,19 @@ export const HEX_PAGE = 64 * 1024;
 
 let version = 0;
 
-/** Opens a file. A draft of another one is not thrown away unasked. */
-export async function openFile(path: string): Promise<void> {
+let opening: { path: string; done: Promise<void> } | undefined;
+
+/** Opens a file. A draft of another one is not thrown away unasked. Asked twice at once, it does it once. */
+export function openFile(path: string): Promise<void> {
+  if (opening?.path === path) return opening.done;
+  const done = load(path).finally(() => {
+    if (opening?.done === done) opening = undefined;
+  });
+  opening = { path, done };
+  return done;
+}
+
+async function load(path: string): Promise<void> {
   if (!(await mayLeave(path))) return;
   await attempt(`Opening ${nameOf(path)}`, async () => {
     const file = await read(path, 0);

@@ -1,5 +1,5 @@
 /** Making, cloning, moving and deleting. */
-import { $undo } from '../state';
+import { $file, $undo } from '../state';
 import { freeName, isWithin, join, nameOf, nameProblem, parentOf, TRASH, withSuffix } from '../paths';
 import { openFile } from './edit';
 import { ask, confirm } from './question';
@@ -71,10 +71,12 @@ export async function move(from: string, to: string): Promise<void> {
   if (from === to || isWithin(to, from)) return;
   await attempt(`Moving ${nameOf(from)}`, async () => {
     if ((await namesIn(parentOf(to))).has(nameOf(to))) throw new Error(`${nameOf(to)} is there already`);
+    const open = $file.get()?.path;
     await volume().fs.rename(from, to);
     forget(from);
     await refresh();
     await reveal(to);
+    if (open !== undefined && isWithin(open, from)) await openFile(to + open.slice(from.length));
   });
 }
 

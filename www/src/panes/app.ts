@@ -111,10 +111,10 @@ class App extends Pane {
         <wa-tab slot="nav" panel="overwrite">Overwrite</wa-tab>
         <wa-tab slot="nav" panel="plug">Pull the plug</wa-tab>
         <wa-tab slot="nav" panel="check">Check</wa-tab>
-        <wa-tab-panel name="blocks"><xfs-blocks></xfs-blocks></wa-tab-panel>
-        <wa-tab-panel name="overwrite"><xfs-overwrite></xfs-overwrite></wa-tab-panel>
-        <wa-tab-panel name="plug"><xfs-plug></xfs-plug></wa-tab-panel>
-        <wa-tab-panel name="check"><xfs-check></xfs-check></wa-tab-panel>
+        <wa-tab-panel name="blocks" tabindex="0"><xfs-blocks></xfs-blocks></wa-tab-panel>
+        <wa-tab-panel name="overwrite" tabindex="0"><xfs-overwrite></xfs-overwrite></wa-tab-panel>
+        <wa-tab-panel name="plug" tabindex="0"><xfs-plug></xfs-plug></wa-tab-panel>
+        <wa-tab-panel name="check" tabindex="0"><xfs-check></xfs-check></wa-tab-panel>
       </wa-tab-group>
     `;
   }

@@ -12,7 +12,7 @@ class QuestionDialog extends Pane {
   override render(): TemplateResult {
     const question = $question.get();
     return html`
-      <wa-dialog label=${question?.title ?? ''} ?open=${question !== undefined} @wa-hide=${this.#onHide} @wa-after-show=${this.#onShown}>
+      <wa-dialog label=${question?.title ?? ''} ?open=${question !== undefined} @wa-hide=${this.#onHide} @wa-after-show=${this.#onShown} @wa-after-hide=${this.#onHidden}>
         <form id="question" @submit=${this.#onSubmit}>
           ${question?.text ? html`<p>${question.text}</p>` : nothing}
           ${question?.field
@@ -34,6 +34,15 @@ class QuestionDialog extends Pane {
     const value = input?.value ?? '';
     const dot = value.lastIndexOf('.');
     input?.setSelectionRange(0, dot > 0 ? dot : value.length);
+  }
+
+  /** The focus was to go back to an item of the tree: that may show another file by now, or be gone. */
+  #onHidden(): void {
+    setTimeout(() => {
+      const active = document.activeElement;
+      if (active !== document.body && !active?.closest('wa-tree')) return;
+      document.querySelector<HTMLElement>('wa-tree-item[selected]')?.focus();
+    });
   }
 
   #onSubmit(event: SubmitEvent): void {

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { repeat } from 'lit/directives/repeat.js';
 import { Pane } from './pane';
-import { $expanded, $folders, $selected, $selectedEntry, $undo, $volume } from '../state';
+import { $expanded, $file, $folders, $selected, $selectedEntry, $undo, $volume } from '../state';
 import { clone, erase, move, newFile, newFolder, rename, restore, trash, undo } from '../actions/files';
 import { openFile } from '../actions/edit';
 import { bringIn, bringOut, chosen, DragOut, dropped } from '../actions/transfer';
@@ -34,6 +35,7 @@ class TreePane extends Pane {
           aria-label="Files of the volume"
           @wa-selection-change=${this.#onSelect}
           @keydown=${this.#onKey}
+          @click=${(event: Event) => this.#openAt(event.target)}
           @pointerdown=${this.#onPointerDown}
           @dragstart=${this.#onDragStart}
           >${this.#children('/')}</wa-tree
@@ -43,13 +45,14 @@ class TreePane extends Pane {
     `;
   }
 
-  #children(folder: string): TemplateResult[] | typeof nothing {
+  #children(folder: string): TemplateResult | typeof nothing {
     const entries = $folders.get().get(folder);
     if (!entries) return nothing;
-    const shown = entries.slice(0, MOST_SHOWN).map((entry) => this.#item(entry));
     const more = entries.length - MOST_SHOWN;
-    if (more > 0) shown.push(html`<wa-tree-item disabled>and ${more} more</wa-tree-item>`);
-    return shown;
+    return html`
+      ${repeat(entries.slice(0, MOST_SHOWN), ({ path }) => path, (entry) => this.#item(entry))}
+      ${more > 0 ? html`<wa-tree-item disabled>and ${more} more</wa-tree-item>` : nothing}
+    `;
   }
 
   #item(entry: Entry): TemplateResult {
@@ -142,10 +145,18 @@ class TreePane extends Pane {
     const path = event.detail.selection[0]?.dataset['path'];
     if (path === undefined) return;
     $selected.set(path);
-    if ($selectedEntry.get()?.kind === 'file') void openFile(path);
+    this.#openAt(event.detail.selection[0] ?? null);
+  }
+
+  /** Opens the file of an item, unless it is open. */
+  #openAt(target: EventTarget | null): void {
+    const path = this.#pathAt(target);
+    const isOpen = path === undefined || $file.get()?.path === path;
+    if (!isOpen && this.#entryAt(path)?.kind === 'file') void openFile(path);
   }
 
   #onKey(event: KeyboardEvent): void {
+    if (event.key === 'Enter') this.#openAt(event.target);
     const path = this.#pathAt(event.target) ?? $selected.get();
     if (path === undefined || this.#readOnly) return;
     const action = { F2: rename, Delete: trash }[event.key];
