@@ -4,7 +4,7 @@ import './style/panes.css';
 import './style/blocks.css';
 import './components';
 import './panes/app';
-import { syncQuietly } from './actions/overwrite';
+import { settle } from './actions/overwrite';
 import { listVolumes } from './actions/volumes';
 import { keepOffline } from './offline/register';
 import { startTheme } from './theme';
@@ -15,5 +15,5 @@ void keepOffline();
 
 // What waits in memory becomes durable before the page may be gone.
 document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'hidden') syncQuietly();
+  if (document.visibilityState === 'hidden') void settle();
 });

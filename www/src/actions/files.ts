@@ -1,11 +1,13 @@
 /** Making, cloning, moving and deleting. */
 import { $file, $undo } from '../state';
 import { freeName, isWithin, join, nameOf, nameProblem, parentOf, TRASH, withSuffix } from '../paths';
+import { changed } from './changed';
 import { openFile } from './edit';
+import { settle } from './overwrite';
 import { ask, confirm } from './question';
 import { say } from './say';
 import { attempt, task } from './task';
-import { currentFolder, forget, namesIn, refresh, reveal, volume } from './tree';
+import { currentFolder, forget, namesIn, reveal, volume } from './tree';
 
 /** Where a thing in the trash came from. */
 const CAME_FROM = 'user.xfskit.trashed-from';
@@ -23,7 +25,7 @@ export async function newFile(): Promise<void> {
   const path = join(folder, name);
   await attempt(`Creating ${name}`, async () => {
     await volume().fs.writeFile(path, '', { flag: 'wx' });
-    await refresh();
+    await changed();
     await reveal(path);
     await openFile(path);
   });
@@ -35,7 +37,7 @@ export async function newFolder(): Promise<void> {
   if (name === undefined) return;
   await attempt(`Creating ${name}`, async () => {
     await volume().fs.mkdir(join(folder, name));
-    await refresh();
+    await changed();
     await reveal(join(folder, name));
   });
 }
@@ -46,7 +48,7 @@ export async function clone(path: string): Promise<string | undefined> {
   const target = join(folder, freeName(withSuffix(nameOf(path), 'clone'), await namesIn(folder)));
   return task(`Cloning ${nameOf(path)}`, async ({ signal }) => {
     await cloneTree(path, target, signal);
-    await refresh();
+    await changed();
     await reveal(target);
     return target;
   });
@@ -72,9 +74,11 @@ export async function move(from: string, to: string): Promise<void> {
   await attempt(`Moving ${nameOf(from)}`, async () => {
     if ((await namesIn(parentOf(to))).has(nameOf(to))) throw new Error(`${nameOf(to)} is there already`);
     const open = $file.get()?.path;
+    // What waits in memory is known by its old name.
+    await settle();
     await volume().fs.rename(from, to);
     forget(from);
-    await refresh();
+    await changed();
     await reveal(to);
     if (open !== undefined && isWithin(open, from)) await openFile(to + open.slice(from.length));
   });
@@ -84,13 +88,14 @@ export async function move(from: string, to: string): Promise<void> {
 export async function trash(path: string): Promise<void> {
   if (isWithin(path, TRASH)) return erase(path);
   await attempt(`Deleting ${nameOf(path)}`, async () => {
+    await settle();
     await volume().fs.mkdir(TRASH, { recursive: true });
     const kept = join(TRASH, freeName(nameOf(path), await namesIn(TRASH)));
     // Symbolic links take no attributes: those are put back by undo only.
     await volume().raw.setxattr(path, CAME_FROM, new TextEncoder().encode(path)).catch(() => undefined);
     await volume().fs.rename(path, kept);
     forget(path);
-    await refresh();
+    await changed();
     $undo.set({ label: `Put ${nameOf(path)} back`, undo: () => putBack(kept, path) });
     say(`${nameOf(path)} is in the trash`);
   });
@@ -113,7 +118,7 @@ async function putBack(kept: string, original: string): Promise<void> {
     await volume().raw.removexattr(target, CAME_FROM).catch(() => undefined);
     if ($undo.get()) $undo.set(undefined);
     forget(kept);
-    await refresh();
+    await changed();
     await reveal(target);
   });
 }
@@ -123,10 +128,11 @@ export async function erase(path: string): Promise<void> {
   const text = path === TRASH ? 'All that is in the trash is deleted for good.' : `${nameOf(path)} is deleted for good.`;
   if (!(await confirm({ title: 'Delete for good?', text, yes: 'Delete', danger: true }))) return;
   await task(`Deleting ${nameOf(path)}`, async () => {
+    await settle();
     await volume().fs.rm(path, { recursive: true });
     forget(path);
     $undo.set(undefined);
-    await refresh();
+    await changed();
   });
 }
 

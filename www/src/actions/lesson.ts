@@ -1,10 +1,11 @@
 /** The three steps of the empty page, each of which can be done by a button. */
 import { $folders, $overwrite, $volume, $volumes } from '../state';
 import { computed } from 'nanostores';
+import { changed } from './changed';
 import { clone } from './files';
 import { openFile } from './edit';
 import { attempt } from './task';
-import { refresh, volume } from './tree';
+import { volume } from './tree';
 import { create, storesHere } from './volumes';
 import { freeName } from '../paths';
 
@@ -35,8 +36,7 @@ export async function addAndClone(): Promise<void> {
     const names = new Set((await open.list('/')).map((entry) => entry.name));
     const path = `/${freeName('sample.txt', names)}`;
     await open.fs.writeFile(path, sample(open.blockSize));
-    await open.raw.sync();
-    await refresh();
+    await changed();
     const made = await clone(path);
     if (made) await openFile(made);
   });

@@ -2,7 +2,7 @@
  * An overwrite as the volume does it, one step at a time, each with what it changed: reserve, allocate, write, remap, log.
  * The first is done when the editor saves; the next three are one writeback; the last is a sync.
  */
-import { $map, $overwrite, $panel, $space, $volume } from '../state';
+import { $map, $overwrite, $space, $volume } from '../state';
 import type { Range } from '../changes';
 import { label, type ByteRange, type LabelledEvent } from '../events';
 import type { ExtentMap, Run } from '../extent-map';
@@ -40,8 +40,9 @@ export async function reserve(path: string, bytes: Uint8Array, ranges: readonly 
   const overwrite: Overwrite = { path, phase: 'reserved', steps: NAMES.map((name) => ({ name, done: false, facts: [] })), events: [] };
   finish(overwrite, 'reserve', reserveFacts(before, after, ranges, events.length));
   $overwrite.set(overwrite);
-  [$map, $space].forEach((store, i) => (store as { set(value: unknown): void }).set(after[i]));
-  $panel.set('blocks');
+  $map.set(after[0]);
+  $space.set(after[1]);
+  settleLater();
 }
 
 async function put(open: OpenVolume, path: string, bytes: Uint8Array, ranges: readonly Range[]): Promise<void> {
@@ -150,16 +151,21 @@ function logFacts(events: readonly LabelledEvent[]): string[] {
   return facts;
 }
 
-/** All steps that are left, then everything else that waits in memory. */
-export async function runToTheEnd(): Promise<void> {
+/** Makes everything durable that waits in memory, an overwrite by the steps that it has left. */
+export async function settle(): Promise<void> {
+  clearTimeout(timer);
+  if ($volume.get()?.readOnlyReason !== undefined || !$volume.get()) return;
   if ($overwrite.get()?.phase === 'reserved') await writeback();
   await log();
 }
 
-/** Makes all durable before the page may go away. Failure is told at the next action. */
-export function syncQuietly(): void {
-  const open = $volume.get();
-  if (open && open.readOnlyReason === undefined) void open.raw.sync().then(refreshFigures, () => undefined);
+/** An overwrite waits this long for a person to go through its steps; then it is written like any other. */
+const PATIENCE_MS = 30_000;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+function settleLater(): void {
+  clearTimeout(timer);
+  timer = setTimeout(() => void settle(), PATIENCE_MS);
 }
 
 export function logOf(open: OpenVolume): ByteRange {

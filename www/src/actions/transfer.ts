@@ -1,12 +1,13 @@
 /** Files and folders between the volume and the person's machine. */
 import { freeName, join, nameOf, nameProblem } from '../paths';
 import { count, size } from '../format';
+import { changed } from './changed';
 import { confirm } from './question';
 import { download } from './download';
 import { exportTar, importImage } from './volumes';
 import { say } from './say';
 import { task, type Work } from './task';
-import { namesIn, refresh, reveal, volume } from './tree';
+import { namesIn, reveal, volume } from './tree';
 import type { Entry } from '../volume';
 
 const PIECE = 1024 * 1024;
@@ -79,7 +80,7 @@ export async function bringIn(incoming: readonly Incoming[], folder: string): Pr
   const total = incoming.reduce((sum, one) => sum + (one.file?.size ?? 0), 0);
   const files = incoming.filter((one) => one.file).length;
   const first = await task(`Adding ${count(files, 'file')} (${size(total)})`, (work) => copyIn(incoming, folder, total, work));
-  await refresh();
+  await changed();
   if (first === undefined) return;
   await reveal(first);
   say(`${count(files, 'file')} added`, 'success');
@@ -125,6 +126,19 @@ async function copyFile(file: File, path: string, done: number, total: number, w
   }
   await handle.close();
   return done + file.size;
+}
+
+/** Unpacks an archive into a new folder of its name. */
+export async function unpack(archive: File | undefined, folder: string): Promise<void> {
+  if (!archive) return;
+  const name = freeName(archive.name.replace(/\.tar$/i, '') || 'archive', await namesIn(folder));
+  const path = join(folder, name);
+  await task(`Unpacking ${archive.name}`, async ({ signal, onProgress }) => {
+    await volume().fs.mkdir(path);
+    await volume().raw.importTar(archive, { path, signal, onProgress });
+  });
+  await changed();
+  await reveal(path);
 }
 
 export async function bringOut(entry: Entry): Promise<void> {

@@ -7,7 +7,7 @@ import { $check, $trial, $volume } from '../state';
 import { label, type LabelledEvent } from '../events';
 import { join, nameOf, parentOf, withSuffix } from '../paths';
 import { OpenVolume, type Recovery } from '../volume';
-import { bytesOf, logOf, newRuns } from './overwrite';
+import { bytesOf, logOf, newRuns, settle } from './overwrite';
 import { say } from './say';
 import { task } from './task';
 import { refresh, volume } from './tree';
@@ -37,6 +37,7 @@ export interface Trial {
 /** Writes the overwrite out once without a cut, to know its moments. */
 export async function rehearse(path: string): Promise<void> {
   await task('Rehearsing the overwrite', async () => {
+    await settle();
     const open = volume();
     const clone = await freshClone(open, path);
     const { events } = await overwrite(open, clone, undefined);
@@ -70,6 +71,7 @@ export async function cutEverywhere(): Promise<void> {
 async function run(after: number): Promise<Outcome> {
   const trial = $trial.get();
   if (!trial) throw new Error('rehearse first');
+  await settle();
   const open = volume();
   const clone = await freshClone(open, trial.path);
   const old = await open.fs.readFile(clone);

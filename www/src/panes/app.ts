@@ -1,6 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { Pane } from './pane';
-import { $file, $offline, $panel, $part, $theme, $volume, type Panel, type Part, type Theme } from '../state';
+import { $file, $folders, $offline, $panel, $part, $theme, $volume, type Panel, type Part, type Theme } from '../state';
 import { $lesson } from '../actions/lesson';
 import { dropped, isImage } from '../actions/transfer';
 import { importImage } from '../actions/volumes';
@@ -22,7 +22,7 @@ const NARROW = matchMedia('(max-width: 820px)');
 
 /** The page: panes side by side, or one at a time where there is little room. */
 class App extends Pane {
-  protected readonly stores = [$volume, $file, $panel, $part, $theme, $offline, $lesson];
+  protected readonly stores = [$volume, $file, $folders, $panel, $part, $theme, $offline, $lesson];
   readonly #onNarrow = () => this.requestUpdate();
 
   override connectedCallback(): void {
@@ -66,7 +66,7 @@ class App extends Pane {
   }
 
   #wide(): TemplateResult {
-    const isLearning = $file.get() === undefined;
+    const isLearning = ($folders.get().get('/')?.length ?? 0) === 0;
     return html`
       <wa-split-panel class="columns" position-in-pixels="300" primary="start">
         <wa-icon slot="divider" name="ellipsis-vertical"></wa-icon>

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { Pane } from './pane';
 import { $overwrite } from '../state';
-import { log, runToTheEnd, writeback, type Overwrite, type Step, type StepName } from '../actions/overwrite';
+import { log, settle, writeback, type Overwrite, type Step, type StepName } from '../actions/overwrite';
 import { describe } from '../events';
 import { nameOf } from '../paths';
 import { count, number, size } from '../format';
@@ -44,7 +44,7 @@ class OverwritePane extends Pane {
     const next = overwrite.phase === 'reserved' ? { text: 'Write back', action: writeback } : { text: 'Sync to the log', action: log };
     return html`
       <wa-button size="s" variant="brand" @click=${() => void next.action()}><wa-icon slot="start" name="skip-forward"></wa-icon>${next.text}</wa-button>
-      ${overwrite.phase === 'reserved' ? html`<wa-button size="s" appearance="filled" @click=${() => void runToTheEnd()}>Run to the end</wa-button>` : nothing}
+      ${overwrite.phase === 'reserved' ? html`<wa-button size="s" appearance="filled" @click=${() => void settle()}>Run to the end</wa-button>` : nothing}
     `;
   }
 

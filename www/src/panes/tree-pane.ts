@@ -4,7 +4,7 @@ import { Pane } from './pane';
 import { $expanded, $file, $folders, $selected, $selectedEntry, $undo, $volume } from '../state';
 import { clone, erase, move, newFile, newFolder, rename, restore, trash, undo } from '../actions/files';
 import { openFile } from '../actions/edit';
-import { bringIn, bringOut, chosen, DragOut, dropped } from '../actions/transfer';
+import { bringIn, bringOut, chosen, DragOut, dropped, unpack } from '../actions/transfer';
 import { collapse, currentFolder, expand } from '../actions/tree';
 import { isWithin, join, nameOf, parentOf, TRASH } from '../paths';
 import type { Entry } from '../volume';
@@ -88,6 +88,7 @@ class TreePane extends Pane {
         folder: newFolder,
         files: async () => this.#bring(await pickFiles({ multiple: true })),
         folders: async () => this.#bring(await pickFiles({ folder: true })),
+        tar: async () => unpack((await pickFiles({ accept: '.tar,application/x-tar' }))[0], currentFolder()),
       };
       void actions[event.detail.item.value]?.();
     };
@@ -98,6 +99,7 @@ class TreePane extends Pane {
         <wa-dropdown-item value="folder"><wa-icon slot="icon" name="folder-plus"></wa-icon>New folder</wa-dropdown-item>
         <wa-dropdown-item value="files"><wa-icon slot="icon" name="upload"></wa-icon>Files from this computer</wa-dropdown-item>
         <wa-dropdown-item value="folders"><wa-icon slot="icon" name="folder-open"></wa-icon>A folder from this computer</wa-dropdown-item>
+        <wa-dropdown-item value="tar"><wa-icon slot="icon" name="archive-restore"></wa-icon>Unpack a tar archive</wa-dropdown-item>
       </wa-dropdown>
     `;
   }
