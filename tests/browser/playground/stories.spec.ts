@@ -129,3 +129,34 @@ test('a volume made here is exported, and xfs_repair is content', async ({ playg
   test.skip(verdict === undefined, 'no xfs_repair here knows all features of the volume');
   expect(verdict?.isClean, verdict?.said).toBe(true);
 });
+
+for (const { kind, says, stays } of [
+  { kind: 'IndexedDB', says: /persistent/i, stays: true },
+  { kind: 'Memory', says: /In memory only/, stays: false },
+]) {
+  test(`a volume in ${kind} works alike, and the page says how long it lasts`, async ({ playground, page }) => {
+    const dialog = page.locator('xfs-new-volume');
+    await playground.button('New').click();
+    await dialog.getByRole('combobox', { name: 'Kept in' }).click();
+    await dialog.getByRole('option', { name: new RegExp(`^${kind}`) }).click();
+    await dialog.getByRole('combobox', { name: 'Block size' }).click();
+    await dialog.getByRole('option', { name: '1 KiB', exact: true }).click();
+    await playground.button('Make volume').click();
+    await expect(page.getByTestId('storage')).toContainText(says);
+    await playground.addAndClone();
+    await playground.overwriteLine(2, 'kinds');
+    await playground.button('Write back').click();
+    await playground.button('Sync to the log').click();
+    await expect(playground.sharing).toContainText('15 shared, 1 its own');
+    await playground.check();
+    await page.reload();
+    await expect(page.getByRole('heading', { name: 'Volumes' })).toBeVisible();
+    if (stays) {
+      await playground.button(/^volume/).click();
+      await playground.item('/sample clone.txt').click();
+      await expect(playground.editor).toContainText('kinds');
+    } else {
+      await expect(page.getByText('None yet.')).toBeVisible();
+    }
+  });
+}

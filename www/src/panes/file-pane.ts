@@ -38,7 +38,7 @@ class FilePane extends Pane {
       ${$volume.get()?.readOnlyReason !== undefined
         ? nothing
         : html`
-            <wa-button size="s" appearance="plain" @click=${() => void clone(file.path)}><wa-icon slot="start" name="copy"></wa-icon>Clone</wa-button>
+            <wa-button class="roomy" size="s" appearance="plain" @click=${() => void clone(file.path)}><wa-icon slot="start" name="copy"></wa-icon>Clone</wa-button>
             ${file.kind === 'text'
               ? html`<wa-button size="s" variant="brand" ?disabled=${!isChanged} @click=${() => void save()}><wa-icon slot="start" name="save"></wa-icon>Save</wa-button>`
               : nothing}
