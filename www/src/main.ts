@@ -7,11 +7,17 @@ import './panes/app';
 import { settle } from './actions/overwrite';
 import { listVolumes } from './actions/volumes';
 import { keepOffline } from './offline/register';
+import { $draft, $volume } from './state';
 import { startTheme } from './theme';
 
 startTheme();
 void listVolumes();
 void keepOffline();
+
+// A draft, or a volume that is nowhere else, is not lost by a slip.
+addEventListener('beforeunload', (event) => {
+  if ($draft.get() !== undefined || $volume.get()?.entry.store === 'memory') event.preventDefault();
+});
 
 // What waits in memory becomes durable before the page may be gone.
 document.addEventListener('visibilitychange', () => {

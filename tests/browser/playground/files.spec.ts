@@ -107,3 +107,28 @@ test('a second tab may look, and changes nothing', async ({ playground, context,
   await expect(other.button('Save')).toHaveCount(0);
   await expect(other.button(/^Add$/)).toBeDisabled();
 });
+
+test('what takes long can be cancelled, and leaves nothing half done', async ({ playground, page, folder }) => {
+  const path = join(folder, 'long.bin');
+  await writeFile(path, BYTES);
+  await playground.makeVolume();
+  // The second piece of the file comes when it is let go.
+  await page.evaluate(() => {
+    const slice = File.prototype.slice;
+    const gate = new Promise<void>((resolve) => Object.assign(globalThis, { letGo: resolve }));
+    File.prototype.slice = function (this: File, from, to, type) {
+      const piece = slice.call(this, from, to, type);
+      return from ? Object.assign(piece, { arrayBuffer: () => gate.then(() => Blob.prototype.arrayBuffer.call(piece)) }) : piece;
+    };
+  });
+  // Nobody waits for the end of this: there is none before it is let go.
+  await playground.drop(page.locator('.tree-pane'), path);
+  const progress = page.getByRole('progressbar', { name: /^Adding 1 file/ });
+  await expect(progress).toHaveAttribute('aria-valuenow', /^3[45]/);
+  await playground.button('Cancel').click();
+  await page.evaluate(() => (globalThis as unknown as { letGo(): void }).letGo());
+  await expect(progress).toHaveCount(0);
+  await expect(page.getByText('Empty. Drop files')).toBeVisible();
+  await playground.addAndClone();
+  await playground.check();
+});

@@ -89,6 +89,17 @@ test('what is deleted waits in the trash and can be put back', async ({ playgrou
   await expect(playground.item('/.Trash')).toBeVisible();
   await playground.button('Put sample.txt back').click();
   await expect(playground.item('/sample.txt')).toBeVisible();
+
+  // Later, from the trash itself: it is put where it was.
+  await playground.item('/sample.txt').click();
+  await page.keyboard.press('Delete');
+  await playground.item('/.Trash').focus();
+  await page.keyboard.press('ArrowRight');
+  await playground.item('/.Trash/sample.txt').click();
+  await playground.button('More for the selected').click();
+  await page.getByRole('menuitem', { name: 'Put back' }).click();
+  await expect(playground.item('/sample.txt')).toBeVisible();
+  await expect(playground.item('/.Trash/sample.txt')).toHaveCount(0);
 });
 
 test('a dropped image of Linux is opened, changed, exported, and xfs_repair is content', async ({ playground, folder }) => {
@@ -149,8 +160,15 @@ for (const { kind, says, stays } of [
     await playground.button('Sync to the log').click();
     await expect(playground.sharing).toContainText('15 shared, 1 its own');
     await playground.check();
+    // Of what would be lost the browser asks first.
+    let asked = false;
+    page.on('dialog', async (question) => {
+      asked = true;
+      await question.accept();
+    });
     await page.reload();
     await expect(page.getByRole('heading', { name: 'Volumes' })).toBeVisible();
+    expect(asked).toBe(!stays);
     if (stays) {
       await playground.button(/^volume/).click();
       await playground.item('/sample clone.txt').click();

@@ -40,11 +40,28 @@ async function readPersistence(): Promise<void> {
   $persistence.set({ kind, usage: estimate?.usage, quota: estimate?.quota });
 }
 
+/** Whether the open volume may be closed: not unasked with a draft in the editor, or when it is gone then. */
+async function mayLeave(): Promise<boolean> {
+  const current = $volume.get()?.entry;
+  const ask = (title: string, text: string, yes: string) => confirm({ title, text, yes, danger: true });
+  if ($draft.get() !== undefined && !(await ask('Discard your changes?', 'The text in the editor is not in the volume yet.', 'Discard changes'))) return false;
+  if (current?.store !== 'memory') return true;
+  return ask(`Close ${current.name}?`, 'It is in memory only, and gone when it is closed. Export its image first if you want to keep it.', 'Close it');
+}
+
+/** Closes the open volume when the person wants that. */
+export async function close(): Promise<void> {
+  if (!(await mayLeave())) return;
+  await attempt('Closing the volume', leave);
+  await listVolumes();
+}
+
 export async function create(options: NewVolume): Promise<boolean> {
+  if (!(await mayLeave())) return false;
   const made = await task(`Making ${options.name}`, async () => {
     const { name, store, size, blockSize, label } = options;
-    await leave();
     const raw = await Volume.open({ name, store, create: { size, blockSize, label, exclusive: true }, ...NO_CLOCK });
+    await leave();
     await enter({ name, store }, raw);
     return true;
   });
@@ -58,11 +75,12 @@ export async function open(entry: VolumeEntry): Promise<void> {
     $part.set('files');
     return;
   }
+  if (!(await mayLeave())) return;
   await task(`Opening ${entry.name}`, async () => {
-    await leave();
     const raw = await openOrLook(entry);
-    if (raw) await enter(entry, raw);
-    await listVolumes();
+    if (!raw) return;
+    await leave();
+    await enter(entry, raw);
   });
 }
 
@@ -91,7 +109,7 @@ async function enter(entry: VolumeEntry, raw: Volume): Promise<void> {
 }
 
 /** Closes the open volume. What it had in memory is durable then. */
-export async function leave(): Promise<void> {
+async function leave(): Promise<void> {
   const volume = $volume.get();
   $volume.set(undefined);
   for (const store of [$space, $file, $draft, $map, $overwrite, $trial, $check, $undo, $selected]) store.set(undefined);
@@ -106,9 +124,10 @@ export async function importImage(file: File): Promise<void> {
   const taken = new Set($volumes.get().map((volume) => volume.name));
   let name = file.name.replace(/\.(img|xfs|raw|bin|iso)$/i, '') || 'image';
   for (let n = 2; taken.has(name); n += 1) name = `${name.replace(/ \d+$/, '')} ${n}`;
+  if (!(await mayLeave())) return;
   await task(`Opening ${file.name} (${size(file.size)})`, async ({ signal, onProgress }) => {
-    await leave();
     const raw = await Volume.importImage({ name, store, ...NO_CLOCK }, file, { signal, onProgress });
+    await leave();
     await enter({ name, store }, raw);
   });
 }

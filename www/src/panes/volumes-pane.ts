@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { Pane } from './pane';
 import { $persistence, $space, $volume, $volumes } from '../state';
-import { exportImage, exportTar, importImage, leave, listVolumes, open, remove } from '../actions/volumes';
+import { close, exportImage, exportTar, importImage, open, remove } from '../actions/volumes';
 import { count, size } from '../format';
 import type { VolumeEntry } from '../volume';
 import { pickFiles } from './pick';
@@ -59,7 +59,7 @@ class VolumesPane extends Pane {
       const actions: Record<string, () => Promise<void>> = {
         image: exportImage,
         tar: () => exportTar('/', `${entry.name}.tar`),
-        close: () => leave().then(listVolumes),
+        close,
         delete: () => remove(entry),
       };
       void actions[event.detail.item.value]?.();
