@@ -49,7 +49,7 @@ async function expectHello(page: Page, url: string): Promise<void> {
 
 async function served(folder: string, work: (url: string) => Promise<void>): Promise<void> {
   const handle = sirv(folder, { dev: true });
-  const server: Server = createServer((request, response) => handle(request, response, () => response.writeHead(404).end()));
+  const server: Server = createServer((request, response) => handle(request, response, () => void response.writeHead(404).end()));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   try {
     await work(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
