@@ -56,6 +56,8 @@ export interface Opened {
   created: boolean;
 }
 
+/** No more than what such a store places at once. */
+const PLACED_BYTES = 256 * 1024;
 const SECTOR_BYTES = 512;
 /** `XFSB`, and where the superblock says that it is still being made. */
 const MAGIC = [0x58, 0x46, 0x53, 0x42];
@@ -103,7 +105,9 @@ export class Host {
       if (options.imageBytes !== undefined && !store.fresh) throw fsError('EEXIST', 'importImage', options.name);
       if (options.imageBytes !== undefined) return { host };
       const created = await host.#create(options.create);
-      return { host, opened: { ...(await host.openEngine()), created } };
+      const opened = { ...(await host.openEngine()), created };
+      if (created && options.store === 'opfs') await host.#placeLog(opened.info);
+      return { host, opened };
     } catch (error) {
       if (host === undefined) await lock.release();
       else await host.abandon();
@@ -131,6 +135,19 @@ export class Host {
     await this.queue.step(true, () => this.bindings.Engine.format(this.disk, options));
     await this.durable();
     return true;
+  }
+
+  /**
+   * Gives the log its place in a store that grows with use. A log that met the quota in the middle of its work would end
+   * it, and nothing could be deleted any more to make room.
+   */
+  async #placeLog({ logStart, logBlocks, blockSize }: VolumeInfo): Promise<void> {
+    const end = logStart + logBlocks * blockSize;
+    for (let at = logStart; at < end; at += PLACED_BYTES) {
+      await this.queue.step(true, () => this.disk.write(at, this.disk.read(at, SECTOR_BYTES)));
+    }
+    await this.queue.step(true, () => this.disk.write(end - SECTOR_BYTES, this.disk.read(end - SECTOR_BYTES, SECTOR_BYTES)));
+    await this.queue.step(true, () => this.disk.flush());
   }
 
   /** Whether the making of a volume was cut short here. A foreign image that merely begins with zeros is none of ours. */

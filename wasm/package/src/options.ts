@@ -72,6 +72,11 @@ export interface HostOptions {
 
 const MIB = 1 << 20;
 
+/** In OPFS all of the log counts against the quota from the first day, so it is not as long as a disk's would be. */
+function logBytes(store: StoreName, size: number): number | undefined {
+  return store === 'opfs' && size >= 512 * MIB ? 32 * MIB : undefined;
+}
+
 /** A volume that only this thread can see is another one than that of the same name elsewhere. */
 function channelOf(store: StoreName, name: string): string {
   if (isShared(store)) return sharedName(store, name);
@@ -89,7 +94,7 @@ export function hostOptions(options: OpenOptions, store: StoreName): HostOptions
     hasOverlay: base?.overlay !== undefined,
     channel: channelOf(store, name),
     name,
-    create: options.create,
+    create: options.create && { ...options.create, logBytes: options.create.logBytes ?? logBytes(store, options.create.size) },
     readOnly: options.readOnly === true || (base !== undefined && base.overlay === undefined),
     memoryBytes: Math.min(options.memoryBytes ?? 64 * MIB, 1024 * MIB),
     cacheBytes: options.cacheBytes ?? 32 * MIB,
