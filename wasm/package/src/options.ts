@@ -74,7 +74,7 @@ const MIB = 1 << 20;
 
 /** In OPFS all of the log counts against the quota from the first day, so it is not as long as a disk's would be. */
 function logBytes(store: StoreName, size: number): number | undefined {
-  return store === 'opfs' && size >= 512 * MIB ? 32 * MIB : undefined;
+  return store === 'opfs' && size >= 256 * MIB ? 16 * MIB : undefined;
 }
 
 /** A volume that only this thread can see is another one than that of the same name elsewhere. */
