@@ -3,6 +3,8 @@ import type { Extent, Volume } from 'xfskit';
 import { runsOf, type ExtentMap, type Strip } from './extent-map';
 import { ownersOf, pathsOf, type Place } from './search';
 
+/** Shared extents whose owners are asked for; those of more would take too long. */
+const MOST_ASKED = 1000;
 /** Allocation groups that are drawn although the file has nothing in them. */
 const MOST_FOREIGN_STRIPS = 8;
 
@@ -22,7 +24,7 @@ export async function mapOf(volume: Volume, path: string): Promise<ExtentMap> {
 }
 
 async function sharersOf(volume: Volume, extents: readonly Extent[]): Promise<Place[]> {
-  const shared = extents.filter((extent) => extent.shared && extent.place !== undefined);
+  const shared = extents.filter((extent) => extent.shared && extent.place !== undefined).slice(0, MOST_ASKED);
   if (shared.length === 0) return [];
   if (!volume.info.features.includes('rmapbt')) return ownersOf(volume, shared);
   const owners = await Promise.all(shared.map((extent) => volume.owners(extent.place ?? 0, extent.length)));

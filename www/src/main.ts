@@ -1,6 +1,7 @@
 import '@awesome.me/webawesome/dist/styles/webawesome.css';
 import './style/page.css';
 import './style/panes.css';
+import './style/inspect.css';
 import './style/blocks.css';
 import './components';
 import './panes/app';

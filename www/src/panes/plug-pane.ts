@@ -20,7 +20,7 @@ class PlugPane extends Pane {
     const isReady = file !== undefined && file.size > 0 && $volume.get()?.readOnlyReason === undefined;
     return html`
       <p>
-        Power goes at the worst moment. A clone of the open file is overwritten, and you choose the write after which nothing reaches the disk any more. The volume is then opened as it lies
+        Power goes at the worst moment. A clone of the open file is made and overwritten, and you choose the write after which nothing reaches the disk any more. The volume is then opened as it lies
         there: its log is recovered, everything is checked, and the clone must hold the old text or the new one, whole.
       </p>
       <wa-button variant="brand" ?disabled=${!isReady || this.#isBusy} @click=${() => file && void rehearse(file.path)}>
