@@ -22,6 +22,9 @@ export const $selectedEntry = computed([$selected, $folders], (path, folders) =>
   return folders.get(folder)?.find((entry) => entry.path === path);
 });
 
+/** Path of the item that gets the focus as soon as it is there and no dialog is in front. */
+export const $wantsFocus = atom<string | undefined>();
+
 /** The file in the editor. */
 export interface OpenFile {
   path: string;

@@ -1,5 +1,5 @@
 /** Making, cloning, moving and deleting. */
-import { $file, $undo } from '../state';
+import { $file, $undo, $wantsFocus } from '../state';
 import { freeName, isWithin, join, nameOf, nameProblem, parentOf, TRASH, withSuffix } from '../paths';
 import { changed } from './changed';
 import { openFile } from './edit';
@@ -66,7 +66,9 @@ async function cloneTree(from: string, to: string, signal: AbortSignal): Promise
 
 export async function rename(path: string): Promise<void> {
   const name = await askName(`Rename ${nameOf(path)}`, parentOf(path), nameOf(path), 'Rename');
-  if (name !== undefined && name !== nameOf(path)) await move(path, join(parentOf(path), name));
+  if (name === undefined || name === nameOf(path)) return;
+  await move(path, join(parentOf(path), name));
+  $wantsFocus.set(join(parentOf(path), name));
 }
 
 export async function move(from: string, to: string): Promise<void> {

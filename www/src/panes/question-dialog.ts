@@ -1,5 +1,6 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type WaInput from '@awesome.me/webawesome/dist/components/input/input.js';
+import { giveFocus } from './focus';
 import { Pane } from './pane';
 import { $question } from '../actions/question';
 
@@ -36,13 +37,9 @@ class QuestionDialog extends Pane {
     input?.setSelectionRange(0, dot > 0 ? dot : value.length);
   }
 
-  /** The focus was to go back to an item of the tree: that may show another file by now, or be gone. */
+  /** The library gives the focus back to where it was, a moment later; an item that wants it comes after that. */
   #onHidden(): void {
-    setTimeout(() => {
-      const active = document.activeElement;
-      if (active !== document.body && !active?.closest('wa-tree')) return;
-      document.querySelector<HTMLElement>('wa-tree-item[selected]')?.focus();
-    });
+    setTimeout(() => void giveFocus());
   }
 
   #onSubmit(event: SubmitEvent): void {

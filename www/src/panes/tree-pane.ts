@@ -1,7 +1,8 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
+import { giveFocus } from './focus';
 import { Pane } from './pane';
-import { $expanded, $file, $folders, $selected, $selectedEntry, $undo, $volume } from '../state';
+import { $expanded, $file, $folders, $selected, $selectedEntry, $undo, $volume, $wantsFocus } from '../state';
 import { clone, erase, move, newFile, newFolder, rename, restore, trash, undo } from '../actions/files';
 import { openFile } from '../actions/edit';
 import { bringIn, bringOut, chosen, DragOut, dropped, unpack } from '../actions/transfer';
@@ -18,7 +19,7 @@ const PATH_TYPE = 'application/x-xfskit-path';
 const ICONS = { file: 'file-text', folder: 'folder', link: 'link', other: 'file' } as const;
 
 class TreePane extends Pane {
-  protected readonly stores = [$volume, $folders, $expanded, $selected, $undo];
+  protected readonly stores = [$volume, $folders, $expanded, $selected, $undo, $wantsFocus];
   readonly #dragOut = new DragOut();
 
   override render(): TemplateResult | typeof nothing {
@@ -43,6 +44,10 @@ class TreePane extends Pane {
         ${this.#undo()}
       </section>
     `;
+  }
+
+  protected override updated(): void {
+    void giveFocus();
   }
 
   #children(folder: string): TemplateResult | typeof nothing {
