@@ -148,6 +148,9 @@ pub(crate) fn summary(log: &Path) -> Result<Vec<String>> {
     let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
     let passed: u64 = text.lines().filter_map(passed_in).sum();
     let mut notes = vec![format!("{passed} passed")];
+    notes.extend(
+        text.lines().filter_map(flaky_in).map(|count| format!("{count} flaky: they passed when tried again")),
+    );
     // Many tests skip for one reason, so each reason is told once, with how many gave it.
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for reason in text.lines().filter_map(skipped_in) {
@@ -160,6 +163,11 @@ pub(crate) fn summary(log: &Path) -> Result<Vec<String>> {
 /// The reason in "some::test: skipped: no root", and in "ok 3 - some test # SKIP no root" of Node's tests.
 fn skipped_in(line: &str) -> Option<&str> {
     line.split_once("skipped: ").or_else(|| line.split_once("# SKIP ")).map(|(_, reason)| reason.trim())
+}
+
+/// The number in "  1 flaky" of Playwright's.
+fn flaky_in(line: &str) -> Option<u64> {
+    line.trim().strip_suffix(" flaky")?.parse().ok()
 }
 
 /// The number in "test result: ok. 12 passed; …" of Rust's tests, "  12 passed (3.4s)" of Playwright's, and "# pass 12"
@@ -185,6 +193,7 @@ mod tests {
         assert_eq!(passed_in("# pass 12"), Some(12));
         assert_eq!(skipped_in("ok 3 - a test # SKIP no root"), Some("no root"));
         assert_eq!(passed_in("running 3 tests"), None);
+        assert_eq!((flaky_in("  1 flaky"), flaky_in("  2 passed (1.7s)")), (Some(1), None));
         assert_eq!(skipped_in("a::b: skipped: no root or no XFS"), Some("no root or no XFS"));
     }
 }
