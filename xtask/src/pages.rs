@@ -46,6 +46,7 @@ pub(crate) fn test(report: &mut Report) -> Result<()> {
         }
         let mut test = program(&workspace::root().join(PLAYWRIGHT).to_string_lossy());
         test.arg("test").env("XFSKIT_CHROMIUM", &chromium);
+        test.env("XFSKIT_XFSPROGS_SID", setup::new_xfsprogs());
         let (log, is_passed) = contained::logged_within(&mut test, "pages", TESTS_LIMIT)?;
         match is_passed {
             true => Ok(Outcome::done().with_notes(summary(&log)?)),
