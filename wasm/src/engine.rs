@@ -74,14 +74,6 @@ impl Engine {
         Ok(self.volume()?.sync()?)
     }
 
-    /// Makes everything durable and in place, and the log clean, as an unmount does.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub fn quiesce(&mut self) -> Result<()> {
-        Ok(self.volume()?.quiesce()?)
-    }
-
     fn volume(&mut self) -> Result<&mut Volume> {
         self.volume.as_mut().ok_or_else(|| Failure::new("EBADF", "volume is closed"))
     }

@@ -136,7 +136,6 @@ export interface Engine {
 
   /** Holds the inode until `release`. */
   openFile(path: Uint8Array, flags: number, mode: number): number;
-  tmpfile(dir: Uint8Array, mode: number): number;
   release(ino: number): void;
   read(ino: number, offset: number, len: number): Uint8Array;
   /** Fills the buffer, or the first mebibyte of it; tells how many bytes there were. */
@@ -147,11 +146,9 @@ export interface Engine {
   readFile(path: Uint8Array): Uint8Array;
   writeFile(path: Uint8Array, flags: number, mode: number, bytes: Uint8Array): void;
   clone(src: number, srcOffset: number, dst: number, dstOffset: number, len: number): void;
-  cloneFile(src: Uint8Array, dst: Uint8Array, flags: number): void;
   writeback(ino: number): void;
   fsync(ino: number): void;
   sync(): void;
-  quiesce(): void;
   /** Quintuples: file offset, length, place, flags, AG. */
   extents(ino: number): Float64Array;
   /** Quintuples: byte, length, owner, file offset, flags. */

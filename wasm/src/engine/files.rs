@@ -1,4 +1,4 @@
-//! Files by path: opening, whole contents, clones.
+//! Files by path: opening, whole contents.
 
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -17,9 +17,6 @@ const O_TRUNC: u32 = 0o1000;
 const O_DIRECTORY: u32 = 0o200_000;
 const O_NOFOLLOW: u32 = 0o400_000;
 
-/// `COPYFILE_EXCL`.
-const COPY_EXCL: u32 = 1;
-
 #[wasm_bindgen]
 impl Engine {
     /// Opens a file and holds its inode until [`Engine::release`]; returns its number.
@@ -32,16 +29,6 @@ impl Engine {
         let found = open(volume, path, flags, mode)?;
         volume.hold(found)?;
         Ok(found.0 as f64)
-    }
-
-    /// Makes a file without a name in a directory, and holds it.
-    ///
-    /// # Errors
-    /// Those of [`Engine::stat`]; `ENOSPC`.
-    pub fn tmpfile(&mut self, dir: &[u8], mode: u32) -> Result<f64> {
-        let dir = self.resolved(dir, true)?;
-        let made = self.volume()?.tmpfile(dir, &new_inode(mode))?;
-        Ok(made.0 as f64)
     }
 
     /// Lets go of an inode once.
@@ -78,30 +65,6 @@ impl Engine {
         let volume = self.volume()?;
         let found = open(volume, path, flags, mode)?;
         Ok(volume.write(found, 0, data)?)
-    }
-
-    /// Makes `dst` a clone of the file `src`; with flag 1, only if there is no `dst`.
-    ///
-    /// # Errors
-    /// `EEXIST`, `ENOSPC`, `EOPNOTSUPP` on a volume without reflink.
-    #[wasm_bindgen(js_name = cloneFile)]
-    pub fn clone_file(&mut self, src: &[u8], dst: &[u8], flags: u32) -> Result<()> {
-        let volume = self.volume()?;
-        let source = volume.resolve(src, followed(true))?;
-        let stat = volume.stat(source)?;
-        if stat.file_type != FileType::Regular {
-            return Err(Failure::invalid("not a regular file"));
-        }
-        let exclusive = if flags & COPY_EXCL == 0 { 0 } else { O_EXCL };
-        let target = open(volume, dst, O_CREAT | 1 | exclusive, u32::from(stat.mode))?;
-        if target == source {
-            return Ok(());
-        }
-        // First over what is there, so that a failure leaves it; then what is longer goes.
-        if stat.size > 0 {
-            volume.clone_file(source, target)?;
-        }
-        Ok(volume.truncate(target, stat.size)?)
     }
 }
 
